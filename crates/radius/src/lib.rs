@@ -1,0 +1,1 @@
+//! RADIUS packets, attributes and authenticators. No product rules.

@@ -1,0 +1,1 @@
+//! A simulated RouterOS router on real sockets.

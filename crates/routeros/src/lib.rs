@@ -1,0 +1,1 @@
+//! Clients for MikroTik RouterOS: the binary API and REST, behind one connection. No product rules.

@@ -1,0 +1,1 @@
+//! Lango: sells access, grants it on routers, and ends it with proof.

@@ -1,0 +1,3 @@
+//! The program `lango`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Lango's data: the only SQL of the program, on SQLite or PostgreSQL.
