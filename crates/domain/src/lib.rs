@@ -1,1 +1,18 @@
-//! Lango's pure rules: money, time, plans, grants and their life cycle. No I/O, never reads a clock.
+//! Lango's rules: what a plan promises, how a grant lives and dies, what routers should hold.
+//!
+//! Everything here is pure. No I/O, no clock, no randomness, no SQL: a rule takes the instant it
+//! is asked about as an argument and answers with data. Whoever breaks that makes the rules
+//! untestable, and the rules are the product.
+
+pub mod access;
+pub mod calendar;
+pub mod grant;
+pub mod ids;
+pub mod language;
+pub mod mac_address;
+pub mod money;
+pub mod phone_number;
+pub mod plan;
+pub mod quantity;
+pub mod time;
+pub mod wanted;
