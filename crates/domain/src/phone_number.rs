@@ -27,7 +27,9 @@ pub struct PhoneNumber(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAPhoneNumber {
     /// Neither national nor international.
-    #[error("not a phone number of {country}: write for example {example}, or +… for another country")]
+    #[error(
+        "not a phone number of {country}: write for example {example}, or +… for another country"
+    )]
     Unreadable {
         /// The country it was read for.
         country: &'static str,
@@ -127,10 +129,9 @@ impl PhoneNumber {
     /// Reads a number as a person in `home` types it: `0712 345 678`, `712345678`,
     /// `254712345678`, `+254 712-345-678`, or any number abroad with its plus sign or `00`.
     pub fn parse(text: &str, home: Country) -> Result<PhoneNumber, NotAPhoneNumber> {
-        read(text, home).map(PhoneNumber).ok_or(NotAPhoneNumber::Unreadable {
-            country: home.name(),
-            example: home.example(),
-        })
+        read(text, home)
+            .map(PhoneNumber)
+            .ok_or(NotAPhoneNumber::Unreadable { country: home.name(), example: home.example() })
     }
 
     /// With the plus sign.
@@ -211,16 +212,27 @@ mod tests {
 
     #[test]
     fn a_kenyan_number_however_it_is_typed() {
-        for typed in ["0712345678", "712 345 678", "254712345678", "+254 712-345-678", "00254712345678"] {
+        for typed in
+            ["0712345678", "712 345 678", "254712345678", "+254 712-345-678", "00254712345678"]
+        {
             assert_eq!(PhoneNumber::parse(typed, Country::Ke).unwrap().as_str(), "+254712345678");
         }
-        assert_eq!(PhoneNumber::parse("0110 345 678", Country::Ke).unwrap().as_str(), "+254110345678");
+        assert_eq!(
+            PhoneNumber::parse("0110 345 678", Country::Ke).unwrap().as_str(),
+            "+254110345678"
+        );
     }
 
     #[test]
     fn a_neighbour_pays_from_across_the_border() {
-        assert_eq!(PhoneNumber::parse("255754345678", Country::Ke).unwrap().as_str(), "+255754345678");
-        assert_eq!(PhoneNumber::parse("+44 7700 900123", Country::Ug).unwrap().as_str(), "+447700900123");
+        assert_eq!(
+            PhoneNumber::parse("255754345678", Country::Ke).unwrap().as_str(),
+            "+255754345678"
+        );
+        assert_eq!(
+            PhoneNumber::parse("+44 7700 900123", Country::Ug).unwrap().as_str(),
+            "+447700900123"
+        );
     }
 
     #[test]

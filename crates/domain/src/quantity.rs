@@ -7,7 +7,17 @@ use std::str::FromStr;
 
 /// A number of bytes, both directions together.
 #[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, serde::Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Debug,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[serde(transparent)]
 pub struct DataSize(u64);
@@ -46,7 +56,8 @@ impl Add for DataSize {
 
 impl fmt::Display for DataSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+        let units =
+            [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
         for (size, name) in units {
             if self.0 >= size {
                 let tenths = self.0 / (size / 10);
@@ -84,7 +95,14 @@ pub enum NotAQuantity {
 impl FromStr for DataSize {
     type Err = NotAQuantity;
     fn from_str(text: &str) -> Result<Self, NotAQuantity> {
-        let units = [("", 1), ("B", 1), ("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000)];
+        let units = [
+            ("", 1),
+            ("B", 1),
+            ("KB", 1_000),
+            ("MB", 1_000_000),
+            ("GB", 1_000_000_000),
+            ("TB", 1_000_000_000_000),
+        ];
         with_unit(text, &units).map(DataSize).ok_or_else(|| NotAQuantity::Data(text.to_owned()))
     }
 }
@@ -92,10 +110,14 @@ impl FromStr for DataSize {
 impl FromStr for Speed {
     type Err = NotAQuantity;
     fn from_str(text: &str) -> Result<Self, NotAQuantity> {
-        let bits = |part: &str| with_unit(part, &[("", 1), ("K", 1_000), ("M", 1_000_000), ("G", 1_000_000_000)]);
+        let bits = |part: &str| {
+            with_unit(part, &[("", 1), ("K", 1_000), ("M", 1_000_000), ("G", 1_000_000_000)])
+        };
         let (upload, download) = text.split_once('/').unwrap_or((text, text));
         match (bits(upload), bits(download)) {
-            (Some(upload), Some(download)) if upload > 0 && download > 0 => Ok(Speed { upload, download }),
+            (Some(upload), Some(download)) if upload > 0 && download > 0 => {
+                Ok(Speed { upload, download })
+            }
             _ => Err(NotAQuantity::Speed(text.to_owned())),
         }
     }
@@ -104,7 +126,9 @@ impl FromStr for Speed {
 impl fmt::Display for Speed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let short = |bits: u64| match bits {
-            _ if bits >= 1_000_000 && bits.is_multiple_of(1_000_000) => format!("{}M", bits / 1_000_000),
+            _ if bits >= 1_000_000 && bits.is_multiple_of(1_000_000) => {
+                format!("{}M", bits / 1_000_000)
+            }
             _ if bits >= 1_000 && bits.is_multiple_of(1_000) => format!("{}k", bits / 1_000),
             _ => bits.to_string(),
         };
