@@ -1,1 +1,18 @@
 //! Lango's data: the only SQL of the program, on SQLite or PostgreSQL.
+//!
+//! An operation is one async function over [`Tx`]; its statements are constants
+//! beside it, written once. [`Store::write`] returns when the work is durable.
+
+mod engine;
+mod error;
+pub mod migrations;
+mod sql;
+pub mod testing;
+mod value;
+mod wake;
+
+pub use engine::{DatabaseUrl, Settings, Store, Tx};
+pub use error::{Cause, Error, Result, Unique};
+pub use sql::{Bulk, Sql};
+pub use value::{Arg, Column, FromRow, IntoArg, Mismatch, Row, ToArg, ToArgs, Value};
+pub use wake::{Subscription, Topic};

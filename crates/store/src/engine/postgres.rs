@@ -1,0 +1,415 @@
+//! PostgreSQL: a pool, retries, and one connection that listens.
+//!
+//! A write is retried while nothing can have been stored: after a lost
+//! serialization, a deadlock, or a connection that broke before COMMIT. Must
+//! never run a closure again once COMMIT was sent and its answer is unknown.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, Object, Pool, Runtime, StatementCache, Transaction};
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Config, IsolationLevel, NoTls};
+
+use super::{DatabaseUrl, Seat as AnySeat, Settings, Tx, Visit, while_talking};
+use crate::error::{Error, Result, from_postgres};
+use crate::sql::{Bulk, Sql};
+use crate::value::{Arg, Row};
+use crate::wake::{Topic, Wakes, payload};
+
+/// How often a write is run before its conflict is the caller's problem.
+const TRIES: u32 = 8;
+
+/// The one channel for wakes.
+const CHANNEL: &str = "lango";
+
+/// An open PostgreSQL database.
+pub(crate) struct Pg {
+    pool: Pool,
+    config: Config,
+    _listener: AbortOnDrop,
+}
+
+struct AbortOnDrop(tokio::task::AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Pg {
+    pub(crate) async fn open(
+        url: &DatabaseUrl,
+        config: &Config,
+        settings: &Settings,
+        wakes: &Arc<Wakes>,
+    ) -> Result<Self> {
+        let config = tuned(url, config)?;
+        let pool = Pool::builder(Manager::new(config.clone(), NoTls))
+            .max_size(settings.postgres_connections)
+            .wait_timeout(Some(settings.wait_for_connection))
+            .create_timeout(Some(settings.wait_for_connection))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|cause| Error::broken("make the connection pool", cause))?;
+        // Asks once, so that a wrong password is known at the start.
+        let first = pool.get().await.map_err(|cause| unreachable(url, cause))?;
+        drop(first);
+        let listener = tokio::spawn(listen(config.clone(), Arc::clone(wakes)));
+        Ok(Self { pool, config, _listener: AbortOnDrop(listener.abort_handle()) })
+    }
+
+    pub(super) fn close(&self) {
+        self.pool.close();
+    }
+
+    /// A connection of its own, outside the pool, for long work such as a backup.
+    pub(crate) async fn connect_directly(&self) -> Result<Direct> {
+        let attempted = "connect to PostgreSQL";
+        let connected = self.config.connect(NoTls).await;
+        let (client, connection) = connected.map_err(|cause| from_postgres(attempted, cause))?;
+        let driver = tokio::spawn(async move {
+            // The client sees the same failure and reports it.
+            let _ = connection.await;
+        });
+        Ok(Direct { client, _driver: AbortOnDrop(driver.abort_handle()) })
+    }
+
+    async fn connection(&self) -> Result<Object> {
+        use deadpool_postgres::PoolError;
+        let attempted = "connect to PostgreSQL";
+        self.pool.get().await.map_err(|fault| match fault {
+            PoolError::Backend(cause) => from_postgres(attempted, cause),
+            PoolError::Closed => Error::Closed,
+            other => Error::Retry { attempted: attempted.to_owned(), cause: Box::new(other) },
+        })
+    }
+
+    pub(super) async fn write<T, F>(
+        &self,
+        work: &F,
+        keep: fn(&T) -> bool,
+        wakes: &Wakes,
+    ) -> Result<T>
+    where
+        F: AsyncFn(&mut Tx<'_>) -> Result<T>,
+    {
+        let mut tries = 1;
+        loop {
+            match self.write_once(work, keep, wakes).await {
+                Err(error) if error.is_retry() && tries < TRIES => pause(tries, &error).await,
+                answer => return answer,
+            }
+            tries += 1;
+        }
+    }
+
+    async fn write_once<T, F>(&self, work: &F, keep: fn(&T) -> bool, wakes: &Wakes) -> Result<T>
+    where
+        F: AsyncFn(&mut Tx<'_>) -> Result<T>,
+    {
+        let mut connection = self.connection().await?;
+        let transaction = begin(&mut connection, false).await?;
+        let talking = AtomicBool::new(false);
+        let mut tx = Tx::new(AnySeat::Pg(Seat::within(&transaction, &talking)));
+        let answer = while_talking(work(&mut tx), &talking).await;
+        let answer = tx.judge(answer);
+        let topics = std::mem::take(&mut tx.wakes);
+        drop(tx);
+        let done = if answer.as_ref().is_ok_and(keep) {
+            commit(transaction, &topics).await
+        } else {
+            undo(transaction).await
+        };
+        if done.is_ok() && answer.as_ref().is_ok_and(keep) {
+            wakes.fire(&topics);
+        }
+        // A connection after a fault may hold stale statements or a lost session.
+        if answer.as_ref().is_err_and(Error::is_retry) || done.is_err() {
+            drop(Object::take(connection));
+        }
+        match (answer, done) {
+            (Ok(answer), Ok(())) => Ok(answer),
+            // Undone by the broken connection as well as by ROLLBACK.
+            (Ok(answer), Err(_)) if !keep(&answer) => Ok(answer),
+            (Ok(_), Err(fault)) => Err(fault),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    pub(super) async fn read<T, F>(&self, work: &F) -> Result<T>
+    where
+        F: AsyncFn(&mut Tx<'_>) -> Result<T>,
+    {
+        let mut tries = 1;
+        loop {
+            match self.read_once(work).await {
+                Err(error) if error.is_retry() && tries < TRIES => pause(tries, &error).await,
+                answer => return answer,
+            }
+            tries += 1;
+        }
+    }
+
+    async fn read_once<T, F>(&self, work: &F) -> Result<T>
+    where
+        F: AsyncFn(&mut Tx<'_>) -> Result<T>,
+    {
+        let mut connection = self.connection().await?;
+        let transaction = begin(&mut connection, true).await?;
+        let talking = AtomicBool::new(false);
+        let mut tx = Tx::new(AnySeat::Pg(Seat::within(&transaction, &talking)));
+        let answer = while_talking(work(&mut tx), &talking).await;
+        let answer = tx.judge(answer);
+        drop(tx);
+        let done = undo(transaction).await;
+        if answer.as_ref().is_err_and(Error::is_retry) || done.is_err() {
+            drop(Object::take(connection));
+        }
+        answer
+    }
+
+    /// One reading statement in its own implicit transaction.
+    pub(super) async fn each(&self, sql: Sql, args: &[Arg<'_>], visit: Visit<'_>) -> Result<()> {
+        let mut tries = 1;
+        let rows = loop {
+            match self.rows_once(sql, args).await {
+                Err(error) if error.is_retry() && tries < TRIES => pause(tries, &error).await,
+                rows => break rows?,
+            }
+            tries += 1;
+        };
+        rows.iter().try_for_each(|row| visit(&Row::pg(row, sql.at)))
+    }
+
+    async fn rows_once(&self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<tokio_postgres::Row>> {
+        let connection = self.connection().await?;
+        let talking = AtomicBool::new(false);
+        let seat =
+            Seat { client: &connection, cache: &connection.statement_cache, talking: &talking };
+        let rows = seat.rows(sql, args).await;
+        if rows.as_ref().is_err_and(Error::is_retry) {
+            drop(Object::take(connection));
+        }
+        rows
+    }
+}
+
+/// A connection outside the pool.
+pub(crate) struct Direct {
+    pub(crate) client: Client,
+    _driver: AbortOnDrop,
+}
+
+/// A dead server must be noticed in seconds, not in the hours of TCP's defaults.
+fn tuned(url: &DatabaseUrl, config: &Config) -> Result<Config> {
+    if config.get_ssl_mode() == SslMode::Require {
+        let advice = "this program speaks to PostgreSQL without TLS: leave sslmode out and reach it \
+                      over a private network, a Unix socket or a tunnel";
+        let database = url.to_string();
+        return Err(Error::Unreachable { database, advice: advice.to_owned(), cause: None });
+    }
+    let mut config = config.clone();
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(Duration::from_secs(5));
+    }
+    if config.get_application_name().is_none() {
+        config.application_name("lango");
+    }
+    // Of several hosts, the one that takes writes: after a failover the old one
+    // may come back as a standby.
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    config.keepalives_idle(Duration::from_secs(15));
+    config.keepalives_interval(Duration::from_secs(5));
+    config.keepalives_retries(3);
+    config.tcp_user_timeout(Duration::from_secs(30));
+    Ok(config)
+}
+
+fn unreachable(url: &DatabaseUrl, cause: deadpool_postgres::PoolError) -> Error {
+    use deadpool_postgres::PoolError;
+    let code = match &cause {
+        PoolError::Backend(error) => error.code().cloned(),
+        _ => None,
+    };
+    let advice = match code {
+        Some(SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {
+            "the user or password is wrong"
+        }
+        Some(SqlState::INVALID_CATALOG_NAME) => "create the database first",
+        _ => "check that the server runs and that this host may reach it",
+    };
+    let database = url.to_string();
+    Error::Unreachable { database, advice: advice.to_owned(), cause: Some(Box::new(cause)) }
+}
+
+/// Waits before the next try: longer each time, and never in step with others.
+async fn pause(tries: u32, error: &Error) {
+    tracing::debug!(%error, tries, "transaction will run again");
+    let longest = Duration::from_millis(5 << tries.min(7));
+    tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+}
+
+async fn begin(connection: &mut Object, read_only: bool) -> Result<Transaction<'_>> {
+    let builder = connection
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .read_only(read_only);
+    builder.start().await.map_err(|cause| from_postgres("BEGIN", cause))
+}
+
+async fn commit(transaction: Transaction<'_>, topics: &BTreeSet<Topic>) -> Result<()> {
+    if !topics.is_empty() {
+        let text = payload(topics);
+        let notify: &[&(dyn ToSql + Sync)] = &[&CHANNEL, &text];
+        let statement = transaction.prepare_cached("SELECT pg_notify($1, $2)").await;
+        let statement = statement.map_err(|cause| from_postgres("NOTIFY", cause))?;
+        let sent = transaction.execute(&statement, notify).await;
+        sent.map_err(|cause| from_postgres("NOTIFY", cause))?;
+    }
+    transaction.commit().await.map_err(commit_fault)
+}
+
+/// Only an answer that proves the transaction undone may lead to another run.
+fn commit_fault(cause: tokio_postgres::Error) -> Error {
+    let undone = cause.code().is_some_and(|code| {
+        code.code().starts_with("23")
+            || code == &SqlState::T_R_SERIALIZATION_FAILURE
+            || code == &SqlState::T_R_DEADLOCK_DETECTED
+            || code == &SqlState::DISK_FULL
+    });
+    if undone {
+        from_postgres("COMMIT", cause)
+    } else {
+        Error::Uncertain { cause: Box::new(cause) }
+    }
+}
+
+async fn undo(transaction: Transaction<'_>) -> Result<()> {
+    transaction.rollback().await.map_err(|cause| from_postgres("ROLLBACK", cause))
+}
+
+// ---- statements -------------------------------------------------------------------
+
+/// A transaction's place at a connection.
+pub(super) struct Seat<'t> {
+    client: &'t Client,
+    cache: &'t StatementCache,
+    /// True while an answer of the server is awaited: the only wait allowed.
+    talking: &'t AtomicBool,
+}
+
+impl<'t> Seat<'t> {
+    fn within(transaction: &'t Transaction<'_>, talking: &'t AtomicBool) -> Self {
+        Self { client: transaction.client(), cache: &transaction.statement_cache, talking }
+    }
+
+    pub(super) async fn each(&self, sql: Sql, args: &[Arg<'_>], visit: Visit<'_>) -> Result<()> {
+        let rows = self.rows(sql, args).await?;
+        rows.iter().try_for_each(|row| visit(&Row::pg(row, sql.at)))
+    }
+
+    async fn rows(&self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<tokio_postgres::Row>> {
+        let _talk = self.talk();
+        let failed = |cause| from_postgres(&sql.name(), cause);
+        let statement = self.cache.prepare(self.client, sql.postgres).await.map_err(failed)?;
+        expect_arguments(statement.params().len(), args.len(), || sql.name())?;
+        let args: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as _).collect();
+        self.client.query(&statement, &args).await.map_err(failed)
+    }
+
+    pub(super) async fn execute(&self, sql: Sql, args: &[Arg<'_>]) -> Result<u64> {
+        let _talk = self.talk();
+        let failed = |cause| from_postgres(&sql.name(), cause);
+        let statement = self.cache.prepare(self.client, sql.postgres).await.map_err(failed)?;
+        expect_arguments(statement.params().len(), args.len(), || sql.name())?;
+        let args: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as _).collect();
+        self.client.execute(&statement, &args).await.map_err(failed)
+    }
+
+    /// Rows become columns: `$1` is the array of all first arguments.
+    pub(super) async fn bulk(&self, bulk: Bulk, rows: &[Vec<Arg<'_>>]) -> Result<u64> {
+        let _talk = self.talk();
+        let failed = |cause| from_postgres(&bulk.name(), cause);
+        let statement = self.cache.prepare(self.client, bulk.postgres).await.map_err(failed)?;
+        let width = statement.params().len();
+        for row in rows {
+            expect_arguments(width, row.len(), || bulk.name())?;
+        }
+        let columns: Vec<Vec<&Arg<'_>>> = (0..width)
+            .map(|column| rows.iter().filter_map(|row| row.get(column)).collect())
+            .collect();
+        let args: Vec<&(dyn ToSql + Sync)> = columns.iter().map(|column| column as _).collect();
+        self.client.execute(&statement, &args).await.map_err(failed)
+    }
+
+    pub(super) async fn batch(&self, name: &str, text: &str) -> Result<()> {
+        let _talk = self.talk();
+        self.client.batch_execute(text).await.map_err(|cause| from_postgres(name, cause))
+    }
+
+    fn talk(&self) -> Talk<'t> {
+        self.talking.store(true, Ordering::Relaxed);
+        Talk(self.talking)
+    }
+}
+
+/// The driver panics when the number of arguments is wrong.
+fn expect_arguments(expected: usize, found: usize, name: impl Fn() -> String) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::broken(name(), format!("it takes {expected} arguments and got {found}")))
+}
+
+struct Talk<'t>(&'t AtomicBool);
+
+impl Drop for Talk<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+// ---- listening --------------------------------------------------------------------
+
+/// Hears the wakes of other nodes, on a direct connection because a pooler in
+/// transaction mode would break it; comes back after every loss.
+async fn listen(config: Config, wakes: Arc<Wakes>) {
+    let mut losses: u32 = 0;
+    loop {
+        let listened_since = tokio::time::Instant::now();
+        if let Err(error) = listen_once(&config, &wakes).await {
+            tracing::debug!(%error, "the listening connection was lost");
+        }
+        let lasted = listened_since.elapsed() > Duration::from_secs(30);
+        losses = if lasted { 0 } else { losses.saturating_add(1) };
+        let longest = Duration::from_millis(100 << losses.min(6));
+        tokio::time::sleep(longest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+    }
+}
+
+async fn listen_once(config: &Config, wakes: &Wakes) -> Result<(), tokio_postgres::Error> {
+    let (client, mut connection) = config.connect(NoTls).await?;
+    let hear = async {
+        while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
+            if let AsyncMessage::Notification(heard) = message? {
+                wakes.fire_payload(heard.payload());
+            }
+        }
+        Ok(())
+    };
+    let ask = async {
+        client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
+        wakes.fire_everything();
+        std::future::pending().await
+    };
+    tokio::select! {
+        ended = hear => ended,
+        failed = ask => failed,
+    }
+}

@@ -1,0 +1,559 @@
+//! SQLite: one writer thread with group commit, readers in place.
+//!
+//! Every write is a closure that runs on the writer thread in a savepoint of its
+//! own; up to [`GROUP`] of them share one commit and one fsync, and nobody gets
+//! an answer before it. Must never let one closure's failure reach another.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc as std_mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Seat, Settings, Tx, Visit, ready};
+use crate::error::{Error, Result, from_sqlite};
+use crate::sql::{Bulk, Sql};
+use crate::value::{Arg, Row};
+use crate::wake::{Topic, Wakes};
+
+/// The most closures that share a commit.
+const GROUP: usize = 64;
+
+/// Writes that may wait for the writer; more wait before they queue.
+const QUEUE: usize = 1_024;
+
+/// The log is cut back at once when it is longer than this.
+const LONG_LOG: u64 = 64 << 20;
+
+/// How long a checkpoint lets writes pile up, and how long nothing must be
+/// written before the log is cut back.
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(100);
+const IDLE: Duration = Duration::from_secs(1);
+
+/// How long a statement waits for another *process* on the same file.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// 3.7.0 to 3.51.2 could damage the file when a checkpoint met a writer
+/// (sqlite.org/wal.html, "The WAL-reset bug"), which is what we do all day.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// An open SQLite database.
+pub(crate) struct Lite {
+    path: PathBuf,
+    writer: mpsc::Sender<Message>,
+    readers: Readers,
+}
+
+enum Message {
+    Write(Box<dyn Write>),
+    CutLog,
+    Close(oneshot::Sender<()>),
+}
+
+impl Lite {
+    pub(crate) fn open(path: &Path, settings: &Settings, wakes: &Arc<Wakes>) -> Result<Self> {
+        if rusqlite::version_number() < OLDEST_SQLITE {
+            let advice =
+                format!("SQLite {} is too old: build with 3.51.3 or newer", rusqlite::version());
+            return Err(Error::Unreachable {
+                database: path.display().to_string(),
+                advice,
+                cause: None,
+            });
+        }
+        make_file(path)?;
+        let connection =
+            connect_writer(path, settings).map_err(|cause| unreachable(path, cause))?;
+        let (writer, messages) = mpsc::channel(QUEUE);
+        let commits = start_checkpoints(path, writer.downgrade())?;
+        let thread = Writer {
+            connection,
+            log: with_suffix(path, "-wal"),
+            wakes: Arc::clone(wakes),
+            commits,
+            log_cut_at: None,
+        };
+        spawn("lango-writer", path, move || thread.serve(messages))?;
+        Ok(Self { path: path.to_owned(), writer, readers: Readers::new(path, settings) })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) async fn submit(&self, write: Box<dyn Write>) -> Result<()> {
+        self.writer.send(Message::Write(write)).await.map_err(|_| Error::Closed)
+    }
+
+    pub(super) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.writer.send(Message::Close(done)).await.is_ok() {
+            // An error means that the thread is gone, which is what was asked for.
+            let _ = closed.await;
+        }
+        self.readers.close();
+    }
+
+    /// Runs a reading closure in a snapshot of its own.
+    pub(super) fn read<T, F>(&self, work: &F) -> Result<T>
+    where
+        F: AsyncFn(&mut Tx<'_>) -> Result<T>,
+    {
+        let mut reader = self.readers.take()?;
+        reader.begin()?;
+        let mut tx = Tx::new(Seat::Lite(&mut reader.connection));
+        let answer = ready(|| work(&mut tx));
+        let answer = tx.judge(answer);
+        self.readers.give_back(reader);
+        answer
+    }
+
+    /// One reading statement, without a transaction around it.
+    pub(super) fn each(&self, sql: Sql, args: &[Arg<'_>], visit: Visit<'_>) -> Result<()> {
+        let mut reader = self.readers.take()?;
+        let done = each(&mut reader.connection, sql, args, visit);
+        self.readers.give_back(reader);
+        done
+    }
+}
+
+fn unreachable(path: &Path, cause: rusqlite::Error) -> Error {
+    let advice = match cause.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => "the file is not a SQLite database",
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => "the file is damaged: restore a backup",
+        Some(rusqlite::ErrorCode::DatabaseBusy) => "another process holds it: stop that one first",
+        _ => "check that the directory exists and belongs to the user who runs this program",
+    };
+    Error::Unreachable {
+        database: format!("sqlite:{}", path.display()),
+        advice: advice.to_owned(),
+        cause: Some(Box::new(cause)),
+    }
+}
+
+/// SQLite would make the file readable for everybody.
+fn make_file(path: &Path) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    made.map(drop).map_err(|cause| {
+        let advice =
+            "check that the directory exists and belongs to the user who runs this program";
+        Error::file("cannot open the database", path, advice, Some(cause))
+    })
+}
+
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn connect_writer(path: &Path, settings: &Settings) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA wal_autocheckpoint = 0;
+         PRAGMA journal_size_limit = {LONG_LOG};
+         PRAGMA foreign_keys = ON;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA cache_size = -{};",
+        settings.sqlite_cache_kib
+    ))?;
+    if let Some(pages) = settings.sqlite_most_pages {
+        connection.execute_batch(&format!("PRAGMA max_page_count = {pages};"))?;
+    }
+    connection.set_prepared_statement_cache_capacity(512);
+    Ok(connection)
+}
+
+fn spawn(name: &'static str, path: &Path, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    started.map(drop).map_err(|cause| {
+        Error::file("cannot start a thread for", path, "the system has no thread left", Some(cause))
+    })
+}
+
+// ---- statements -------------------------------------------------------------------
+
+pub(super) fn each(
+    connection: &mut Connection,
+    sql: Sql,
+    args: &[Arg<'_>],
+    visit: Visit<'_>,
+) -> Result<()> {
+    let failed = |error| from_sqlite(&sql.name(), error);
+    let mut statement = connection.prepare_cached(sql.sqlite).map_err(failed)?;
+    let mut rows = statement.query(params_from_iter(args)).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        visit(&Row::lite(row, sql.at))?;
+    }
+    Ok(())
+}
+
+pub(super) fn execute(connection: &mut Connection, sql: Sql, args: &[Arg<'_>]) -> Result<u64> {
+    let failed = |error| from_sqlite(&sql.name(), error);
+    let mut statement = connection.prepare_cached(sql.sqlite).map_err(failed)?;
+    statement.execute(params_from_iter(args)).map(count).map_err(failed)
+}
+
+pub(super) fn bulk(connection: &mut Connection, bulk: Bulk, rows: &[Vec<Arg<'_>>]) -> Result<u64> {
+    let failed = |error| from_sqlite(&bulk.name(), error);
+    let mut statement = connection.prepare_cached(bulk.sqlite).map_err(failed)?;
+    let mut changed = 0;
+    for row in rows {
+        changed += statement.execute(params_from_iter(row)).map(count).map_err(failed)?;
+    }
+    Ok(changed)
+}
+
+pub(super) fn batch(connection: &mut Connection, name: &str, text: &str) -> Result<()> {
+    connection.execute_batch(text).map_err(|error| from_sqlite(name, error))
+}
+
+fn count(rows: usize) -> u64 {
+    rows as u64
+}
+
+/// A word of transaction control, kept prepared.
+fn control(connection: &Connection, word: &'static str) -> Result<()> {
+    let run = connection.prepare_cached(word).and_then(|mut statement| statement.execute([]));
+    run.map(drop).map_err(|error| from_sqlite(word, error))
+}
+
+// ---- readers ----------------------------------------------------------------------
+
+/// Read-only connections. Reads run in place, so there are never more in use than
+/// threads; those beyond `most` are closed after use.
+struct Readers {
+    path: PathBuf,
+    most: usize,
+    cache_kib: u32,
+    /// `None` once the store is closed.
+    idle: Mutex<Option<Vec<Reader>>>,
+}
+
+struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    fn begin(&self) -> Result<()> {
+        control(&self.connection, "BEGIN")
+    }
+}
+
+impl Readers {
+    fn new(path: &Path, settings: &Settings) -> Self {
+        Self {
+            path: path.to_owned(),
+            most: settings.sqlite_readers,
+            cache_kib: settings.sqlite_cache_kib,
+            idle: Mutex::new(Some(Vec::new())),
+        }
+    }
+
+    fn take(&self) -> Result<Reader> {
+        let kept = match self.idle().as_mut() {
+            None => return Err(Error::Closed),
+            Some(idle) => idle.pop(),
+        };
+        match kept {
+            Some(reader) => Ok(reader),
+            None => self.connect().map_err(|cause| unreachable(&self.path, cause)),
+        }
+    }
+
+    fn connect(&self) -> rusqlite::Result<Reader> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        connection.execute_batch(&format!(
+            "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;
+             PRAGMA cache_size = -{};",
+            self.cache_kib
+        ))?;
+        connection.set_prepared_statement_cache_capacity(512);
+        Ok(Reader { connection })
+    }
+
+    fn give_back(&self, reader: Reader) {
+        // Left open, the snapshot would keep the log from ever being cut back.
+        if !reader.connection.is_autocommit() && control(&reader.connection, "ROLLBACK").is_err() {
+            return;
+        }
+        if let Some(idle) = self.idle().as_mut().filter(|idle| idle.len() < self.most) {
+            idle.push(reader);
+        }
+    }
+
+    fn close(&self) {
+        self.idle().take();
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Option<Vec<Reader>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// ---- the writer -------------------------------------------------------------------
+
+/// A closure on its way through the writer thread.
+pub(super) trait Write: Send {
+    /// Runs it, perhaps not for the first time; whether to keep what it wrote.
+    /// Never panics.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+
+    /// Answers the caller: with the closure's own answer, unless the commit failed.
+    fn settle(self: Box<Self>, commit: Result<()>);
+}
+
+/// The caller's closure and the place of its answer.
+pub(super) struct Closure<T, F> {
+    work: F,
+    keep: fn(&T) -> bool,
+    answer: Option<Result<T>>,
+    caller: oneshot::Sender<Result<T>>,
+}
+
+impl<T, F> Closure<T, F>
+where
+    T: Send + 'static,
+    F: AsyncFn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+{
+    pub(super) fn new(
+        work: F,
+        keep: fn(&T) -> bool,
+    ) -> (Box<dyn Write>, oneshot::Receiver<Result<T>>) {
+        let (caller, answer) = oneshot::channel();
+        (Box::new(Self { work, keep, answer: None, caller }), answer)
+    }
+}
+
+impl<T, F> Write for Closure<T, F>
+where
+    T: Send + 'static,
+    F: AsyncFn(&mut Tx<'_>) -> Result<T> + Send + 'static,
+{
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        self.answer = None;
+        let answer = ready(|| (self.work)(tx));
+        let answer = tx.judge(answer);
+        let keep = answer.as_ref().is_ok_and(self.keep);
+        self.answer = Some(answer);
+        keep
+    }
+
+    fn settle(self: Box<Self>, commit: Result<()>) {
+        let answer = match (self.answer, commit) {
+            (Some(Err(own)), _) => Err(own),
+            (_, Err(fault)) => Err(fault),
+            (Some(answer), Ok(())) => answer,
+            (None, Ok(())) => Err(Error::Closed),
+        };
+        // The caller may have stopped waiting.
+        let _ = self.caller.send(answer);
+    }
+}
+
+struct Writer {
+    connection: Connection,
+    log: PathBuf,
+    wakes: Arc<Wakes>,
+    commits: std_mpsc::SyncSender<()>,
+    log_cut_at: Option<Instant>,
+}
+
+impl Writer {
+    fn serve(mut self, mut messages: mpsc::Receiver<Message>) {
+        while let Some(message) = messages.blocking_recv() {
+            let other = self.gather_and_commit(message, &mut messages);
+            match other {
+                None => self.cut_log_if_long(),
+                Some(Message::CutLog) => self.cut_log(),
+                Some(Message::Close(done)) => {
+                    messages.close();
+                    self.finish(messages);
+                    let _ = done.send(());
+                    return;
+                }
+                Some(Message::Write(_)) => {}
+            }
+        }
+        self.finish(messages);
+    }
+
+    /// Commits this write together with those that wait behind it, up to the
+    /// first message that is something else, which is returned.
+    fn gather_and_commit(
+        &mut self,
+        first: Message,
+        messages: &mut mpsc::Receiver<Message>,
+    ) -> Option<Message> {
+        let Message::Write(first) = first else {
+            return Some(first);
+        };
+        let mut group = vec![first];
+        let mut other = None;
+        while group.len() < GROUP && other.is_none() {
+            match messages.try_recv() {
+                Ok(Message::Write(write)) => group.push(write),
+                Ok(message) => other = Some(message),
+                Err(_) => break,
+            }
+        }
+        self.commit(group);
+        // A full channel means that a checkpoint is already asked for.
+        let _ = self.commits.try_send(());
+        other
+    }
+
+    /// What is still queued was accepted, so it is done before closing.
+    fn finish(mut self, mut messages: mpsc::Receiver<Message>) {
+        while let Some(message) = messages.blocking_recv() {
+            if let Some(Message::Close(done)) = self.gather_and_commit(message, &mut messages) {
+                let _ = done.send(());
+            }
+        }
+        self.cut_log();
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "the database could not be closed in order");
+        }
+    }
+
+    /// Together if that works; else each alone, so that the one that made the
+    /// commit fail (a deferred rule, the last page of a disk) fails alone.
+    fn commit(&mut self, mut group: Vec<Box<dyn Write>>) {
+        match self.commit_together(&mut group) {
+            Ok(()) => group.into_iter().for_each(|write| write.settle(Ok(()))),
+            Err(error) if group.len() == 1 => {
+                group.into_iter().for_each(|write| write.settle(Err(repeat(&error))));
+            }
+            Err(error) => {
+                tracing::debug!(%error, writes = group.len(), "group commit failed, one by one");
+                group.into_iter().for_each(|write| self.commit(vec![write]));
+            }
+        }
+    }
+
+    /// One transaction with a savepoint for each; `Err` means nothing is stored.
+    fn commit_together(&mut self, group: &mut [Box<dyn Write>]) -> Result<()> {
+        control(&self.connection, "BEGIN IMMEDIATE")?;
+        let done = self.run_all(group).and_then(|wakes| {
+            control(&self.connection, "COMMIT")?;
+            self.wakes.fire(&wakes);
+            Ok(())
+        });
+        if !self.connection.is_autocommit() {
+            control(&self.connection, "ROLLBACK")?;
+        }
+        done
+    }
+
+    fn run_all(&mut self, group: &mut [Box<dyn Write>]) -> Result<BTreeSet<Topic>> {
+        let mut wakes = BTreeSet::new();
+        for write in group {
+            control(&self.connection, "SAVEPOINT one")?;
+            let mut tx = Tx::new(Seat::Lite(&mut self.connection));
+            let keep = write.run(&mut tx);
+            let mut asked = std::mem::take(&mut tx.wakes);
+            // A full disk or a failed read makes SQLite undo the whole transaction.
+            if self.connection.is_autocommit() {
+                return Err(Error::broken("group commit", "SQLite undid the transaction"));
+            }
+            if keep {
+                wakes.append(&mut asked);
+            } else {
+                control(&self.connection, "ROLLBACK TO one")?;
+            }
+            control(&self.connection, "RELEASE one")?;
+        }
+        Ok(wakes)
+    }
+
+    fn cut_log_if_long(&mut self) {
+        let long = std::fs::metadata(&self.log).is_ok_and(|log| log.len() > LONG_LOG);
+        let tried = self.log_cut_at.is_some_and(|at| at.elapsed() < IDLE);
+        if long && !tried {
+            self.cut_log();
+        }
+    }
+
+    /// Moves the log into the file and makes it empty, unless a reader is in the
+    /// way, who must not hold up the writes.
+    fn cut_log(&mut self) {
+        self.log_cut_at = Some(Instant::now());
+        let cut = self
+            .connection
+            .busy_timeout(Duration::from_millis(20))
+            .and_then(|()| checkpoint(&self.connection, "PRAGMA wal_checkpoint(TRUNCATE)"))
+            .and_then(|()| self.connection.busy_timeout(BUSY));
+        if let Err(error) = cut {
+            tracing::warn!(%error, "the log of the database could not be cut back");
+        }
+    }
+}
+
+/// The fault of a commit of one, as its caller gets it.
+fn repeat(error: &Error) -> Error {
+    match error {
+        Error::Full { attempted } => Error::Full { attempted: attempted.clone() },
+        Error::MissingReference { attempted } => {
+            Error::MissingReference { attempted: attempted.clone() }
+        }
+        Error::Retry { attempted, cause } => {
+            Error::Retry { attempted: attempted.clone(), cause: cause.to_string().into() }
+        }
+        other => Error::broken("commit", other.to_string()),
+    }
+}
+
+// ---- checkpoints ------------------------------------------------------------------
+
+/// A thread that moves the log into the file beside the writer. It sleeps while
+/// nothing is written, and asks the writer to cut the log when a burst is over.
+fn start_checkpoints(
+    path: &Path,
+    writer: mpsc::WeakSender<Message>,
+) -> Result<std_mpsc::SyncSender<()>> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|cause| unreachable(path, cause))?;
+    let (commits, committed) = std_mpsc::sync_channel(1);
+    spawn("lango-checkpoint", path, move || keep_log_short(&connection, &committed, &writer))?;
+    Ok(commits)
+}
+
+fn keep_log_short(
+    connection: &Connection,
+    committed: &std_mpsc::Receiver<()>,
+    writer: &mpsc::WeakSender<Message>,
+) {
+    while committed.recv().is_ok() {
+        loop {
+            std::thread::sleep(CHECKPOINT_EVERY);
+            if let Err(error) = checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
+                tracing::warn!(%error, "checkpoint failed, the log grows until it succeeds");
+            }
+            match committed.recv_timeout(IDLE) {
+                Ok(()) => {}
+                Err(std_mpsc::RecvTimeoutError::Timeout) => break,
+                Err(std_mpsc::RecvTimeoutError::Disconnected) => return,
+            }
+        }
+        if let Some(writer) = writer.upgrade() {
+            // A full queue means that it is not idle after all.
+            let _ = writer.try_send(Message::CutLog);
+        }
+    }
+}
+
+fn checkpoint(connection: &Connection, pragma: &str) -> rusqlite::Result<()> {
+    connection.query_row(pragma, [], |_| Ok(()))
+}

@@ -1,0 +1,218 @@
+//! Fresh stores for tests, on both databases.
+//!
+//! SQLite is the real thing: a file with a log, in memory where the system has
+//! such a directory. PostgreSQL is a server named by `LANGO_TEST_POSTGRES`
+//! (`scripts/test-postgres` starts one); without it such a test fails and says
+//! so. Must never be used outside tests: its databases are deleted.
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
+
+use crate::engine::{DatabaseUrl, Settings, Store};
+use crate::migrations::{Migration, migrate};
+
+/// A store that is deleted when the test ends.
+#[derive(Debug)]
+pub struct TestStore {
+    store: Store,
+    _place: TestDatabase,
+}
+
+impl Deref for TestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// The place of a database, deleted on drop.
+#[derive(Debug)]
+pub struct TestDatabase {
+    url: DatabaseUrl,
+    cleanup: Cleanup,
+}
+
+#[derive(Debug)]
+enum Cleanup {
+    Directory(PathBuf),
+    Database { admin: DatabaseUrl, name: String },
+}
+
+impl TestDatabase {
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
+    /// A new directory for a SQLite file.
+    ///
+    /// # Panics
+    /// When the directory cannot be made.
+    #[must_use]
+    pub fn sqlite() -> Self {
+        let directory = temporary_directory();
+        let url = DatabaseUrl::sqlite(directory.join("lango.db"));
+        Self { url, cleanup: Cleanup::Directory(directory) }
+    }
+
+    /// A new database on the test server, copied from one that has these
+    /// migrations already.
+    ///
+    /// # Panics
+    /// When `LANGO_TEST_POSTGRES` is not set or the server does not do it.
+    pub async fn postgres(migrations: &'static [Migration]) -> Self {
+        let admin = postgres_server();
+        let template = template(&admin, migrations).await;
+        let name = format!("lango_test_{:016x}", fastrand::u64(..));
+        run(&admin, &format!("CREATE DATABASE {name} TEMPLATE {template}"))
+            .await
+            .expect("the test server makes a database");
+        let url = admin.with_database(&name);
+        Self { url, cleanup: Cleanup::Database { admin, name } }
+    }
+
+    /// A store at this place.
+    ///
+    /// # Panics
+    /// When it does not open.
+    pub async fn open(&self, settings: Settings) -> Store {
+        Store::open(&self.url, settings).await.expect("the test database opens")
+    }
+}
+
+/// A fresh SQLite store with these migrations.
+///
+/// # Panics
+/// When that is not possible.
+pub async fn sqlite(migrations: &'static [Migration]) -> TestStore {
+    let place = TestDatabase::sqlite();
+    let store = place.open(Settings::default()).await;
+    migrate(&store, migrations, 0).await.expect("the migrations apply to SQLite");
+    TestStore { store, _place: place }
+}
+
+/// A fresh PostgreSQL store with these migrations.
+///
+/// # Panics
+/// When `LANGO_TEST_POSTGRES` is not set, or the server does not do it.
+pub async fn postgres(migrations: &'static [Migration]) -> TestStore {
+    let place = TestDatabase::postgres(migrations).await;
+    let settings = Settings { postgres_connections: 4, ..Settings::default() };
+    TestStore { store: place.open(settings).await, _place: place }
+}
+
+/// A new directory, in memory if the system has one there.
+///
+/// # Panics
+/// When it cannot be made.
+#[must_use]
+pub fn temporary_directory() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+    let name = format!("lango-test-{}-{:016x}", std::process::id(), fastrand::u64(..));
+    let directory = parent.join(name);
+    std::fs::create_dir(&directory).expect("the temporary directory can be written");
+    directory
+}
+
+fn postgres_server() -> DatabaseUrl {
+    let Ok(url) = std::env::var("LANGO_TEST_POSTGRES") else {
+        panic!("this test needs PostgreSQL: export LANGO_TEST_POSTGRES=$(scripts/test-postgres)");
+    };
+    url.parse().expect("LANGO_TEST_POSTGRES is an address of PostgreSQL")
+}
+
+/// The database to copy. Test processes race to make it; the rename decides.
+async fn template(admin: &DatabaseUrl, migrations: &'static [Migration]) -> String {
+    let sum: String = migrations.iter().map(Migration::checksum).collect();
+    let digest = ring::digest::digest(&ring::digest::SHA256, sum.as_bytes());
+    let name: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = format!("lango_template_{name}");
+    if exists(admin, &name).await {
+        return name;
+    }
+    let building = format!("lango_building_{:016x}", fastrand::u64(..));
+    run(admin, &format!("CREATE DATABASE {building}")).await.expect("the test server makes one");
+    let settings = Settings { postgres_connections: 1, ..Settings::default() };
+    let store = Store::open(&admin.with_database(&building), settings).await;
+    let store = store.expect("the new database opens");
+    migrate(&store, migrations, 0).await.expect("the migrations apply to PostgreSQL");
+    drop(store);
+    run(admin, &end_sessions(&building)).await.expect("sessions can be ended");
+    if run(admin, &format!("ALTER DATABASE {building} RENAME TO {name}")).await.is_err() {
+        // Somebody else was first.
+        run(admin, &format!("DROP DATABASE {building} WITH (FORCE)")).await.expect("it is ours");
+        assert!(exists(admin, &name).await, "the template {name} could not be made");
+    }
+    name
+}
+
+fn end_sessions(database: &str) -> String {
+    format!(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database}'"
+    )
+}
+
+async fn exists(admin: &DatabaseUrl, name: &str) -> bool {
+    let client = connect(admin).await.expect("the test server answers");
+    let found = client.query("SELECT 1 FROM pg_database WHERE datname = $1", &[&name]).await;
+    !found.expect("databases can be listed").is_empty()
+}
+
+async fn run(admin: &DatabaseUrl, statement: &str) -> Result<(), tokio_postgres::Error> {
+    let client = connect(admin).await?;
+    loop {
+        match client.batch_execute(statement).await {
+            // Another test copies the same template right now.
+            Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn connect(admin: &DatabaseUrl) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+    let config = admin.postgres_config().expect("tests on PostgreSQL have its address");
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        match &self.cleanup {
+            Cleanup::Directory(directory) => {
+                // What stays behind is a directory with our name in it.
+                let _ = std::fs::remove_dir_all(directory);
+            }
+            Cleanup::Database { admin, name } => drop_database(admin.clone(), name.clone()),
+        }
+    }
+}
+
+/// A drop cannot await and may run inside a runtime, so a thread does it.
+fn drop_database(admin: DatabaseUrl, name: String) {
+    let dropped = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map(|runtime| {
+            runtime.block_on(run(&admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")))
+        })
+    });
+    // A database that stays behind has our name in it; the next start of the test
+    // server removes it.
+    let _ = dropped.join();
+}
+
+/// The instant now in µs, for what tests do not control.
+#[must_use]
+pub fn now_micros() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
