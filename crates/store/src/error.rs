@@ -212,6 +212,12 @@ impl Error {
         }
     }
 
+    /// A row was no longer as it had been read.
+    pub(crate) fn changed_meanwhile(attempted: &str) -> Self {
+        let cause = "somebody else changed it meanwhile";
+        Self::Retry { attempted: attempted.to_owned(), cause: cause.into() }
+    }
+
     pub(crate) fn broken(attempted: impl Into<String>, cause: impl Into<Cause>) -> Self {
         Self::Broken { attempted: attempted.into(), cause: cause.into() }
     }

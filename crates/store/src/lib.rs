@@ -3,13 +3,29 @@
 //! An operation is one async function over [`Tx`]; its statements are constants
 //! beside it, written once. [`Store::write`] returns when the work is durable.
 
+mod columns;
 mod engine;
 mod error;
+mod json;
 pub mod migrations;
+pub mod schema;
 mod sql;
 pub mod testing;
 mod value;
 mod wake;
+
+pub mod activity;
+pub mod customers;
+pub mod cuts;
+pub mod enforcements;
+pub mod facts;
+pub mod grants;
+pub mod jobs;
+pub mod plans;
+pub mod receipts;
+pub mod routers;
+pub mod sessions;
+pub mod tenants;
 
 pub use engine::{DatabaseUrl, Settings, Store, Tx};
 pub use error::{Cause, Error, Result, Unique};

@@ -1,0 +1,394 @@
+//! Grants, and the one index that says which of them is due.
+
+use crate::plans::TermsId;
+use crate::{Arg, Error, FromRow, Row, Sql, ToArg, ToArgs, Tx, args, bulk, sql};
+use lango_domain::access::GrantKind;
+use lango_domain::grant::{Grant, Meter, Presence, State};
+use lango_domain::ids::{CustomerId, GrantId, Id, RouterId, TenantId};
+use lango_domain::time::Timestamp;
+
+/// A grant as stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredGrant {
+    /// The grant.
+    pub grant: Grant,
+    /// The number of its terms; to be looked up again when the terms change.
+    pub terms_id: TermsId,
+    /// What staff may see of its login.
+    pub label: String,
+    /// The only router it is good for; none is all of the tenant's.
+    pub router: Option<RouterId>,
+    /// Grows with every change.
+    pub version: i64,
+}
+
+/// What is stored of a grant only once.
+#[derive(Clone, Debug)]
+pub struct NewGrant {
+    /// The grant and its label.
+    pub stored: StoredGrant,
+    /// The keyed hash of its login.
+    pub login_hash: Vec<u8>,
+    /// The login itself, sealed.
+    pub access: Vec<u8>,
+}
+
+/// A line of a list.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct GrantLine {
+    /// The grant.
+    pub id: GrantId,
+    /// What it is called in the shop.
+    pub kind: GrantKind,
+    /// What staff may see of its login.
+    pub label: String,
+    /// The plan's name.
+    pub plan: String,
+    /// Who has it.
+    pub customer: Option<CustomerId>,
+    /// The word for its state.
+    pub state: String,
+    /// When it ends or ended.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// What changes in a grant's life.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Life {
+    at: State,
+    meter: Meter,
+    presence: Presence,
+    warned_of: Option<Timestamp>,
+}
+
+impl FromRow for StoredGrant {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        let life: Life = crate::json::read("grants.life", &row.get::<String>(7)?)?;
+        let grant = Grant {
+            id: row.get(0)?,
+            tenant: row.get(1)?,
+            plan: row.get(2)?,
+            customer: row.get(3)?,
+            kind: row.get(4)?,
+            terms: crate::json::read("terms.body", &row.get::<String>(6)?)?,
+            state: life.at,
+            meter: life.meter,
+            presence: life.presence,
+            warned_of: life.warned_of,
+        };
+        let (terms_id, router, label, version) =
+            (row.get(5)?, row.get(8)?, row.get(9)?, row.get(10)?);
+        Ok(StoredGrant { grant, terms_id, label, router, version })
+    }
+}
+
+impl FromRow for GrantLine {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(GrantLine {
+            id: row.get(0)?,
+            kind: row.get(1)?,
+            label: row.get(2)?,
+            plan: row.get(3)?,
+            customer: row.get(4)?,
+            state: row.get(5)?,
+            ends_at: row.get(6)?,
+        })
+    }
+}
+
+struct Saved<'g>(&'g StoredGrant);
+
+impl ToArgs for Saved<'_> {
+    fn to_args(&self) -> Vec<Arg<'_>> {
+        let StoredGrant { grant, terms_id, version, .. } = self.0;
+        vec![
+            Arg::Text(life_of(grant).into()),
+            grant.state.word().to_arg(),
+            grant.state.ends_at().to_arg_owned(),
+            ended_at(grant).to_arg_owned(),
+            grant.next_deadline().map(|deadline| deadline.at).to_arg_owned(),
+            terms_id.to_arg(),
+            grant.customer.to_arg_owned(),
+            grant.id.to_arg_owned(),
+            version.to_arg(),
+        ]
+    }
+}
+
+/// Arguments of values that were computed for the row and have no home to borrow from.
+trait ToArgOwned {
+    fn to_arg_owned(self) -> Arg<'static>;
+}
+
+impl ToArgOwned for Option<Timestamp> {
+    fn to_arg_owned(self) -> Arg<'static> {
+        self.map_or(Arg::Null, |at| Arg::Int(at.micros()))
+    }
+}
+
+impl ToArgOwned for GrantId {
+    fn to_arg_owned(self) -> Arg<'static> {
+        Arg::Int(self.raw())
+    }
+}
+
+impl ToArgOwned for Option<CustomerId> {
+    fn to_arg_owned(self) -> Arg<'static> {
+        self.map_or(Arg::Null, |id| Arg::Int(id.raw()))
+    }
+}
+
+const INSERT: crate::Bulk = bulk!(
+    sqlite: "INSERT INTO grants (id, tenant_id, plan_id, customer_id, router_id, kind, label, \
+             login_hash, access, terms_id, state, life, ends_at, ended_at, next_deadline, version, \
+             created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+             $16, $17)",
+    postgres: "INSERT INTO grants (id, tenant_id, plan_id, customer_id, router_id, kind, label, \
+               login_hash, access, terms_id, state, life, ends_at, ended_at, next_deadline, \
+               version, created_at) SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], \
+               $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::bytea[], $9::bytea[], \
+               $10::bigint[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], \
+               $15::bigint[], $16::bigint[], $17::bigint[])",
+);
+const SAVE: crate::Bulk = bulk!(
+    sqlite: "UPDATE grants SET life = $1, state = $2, ends_at = $3, ended_at = $4, \
+             next_deadline = $5, terms_id = $6, customer_id = $7, version = version + 1 \
+             WHERE id = $8 AND version = $9",
+    postgres: "UPDATE grants SET life = n.life, state = n.state, ends_at = n.ends_at, \
+               ended_at = n.ended_at, next_deadline = n.next_deadline, terms_id = n.terms_id, \
+               customer_id = n.customer_id, version = grants.version + 1 \
+               FROM UNNEST($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], \
+               $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[]) \
+               AS n (life, state, ends_at, ended_at, next_deadline, terms_id, customer_id, id, \
+               version) WHERE grants.id = n.id AND grants.version = n.version",
+);
+const DUE: Sql = sql!(
+    "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
+     g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
+     WHERE g.id IN (SELECT id FROM grants WHERE next_deadline IS NOT NULL AND next_deadline <= $1 \
+     ORDER BY next_deadline LIMIT $2",
+    SKIP_LOCKED,
+    ")"
+);
+const NEXT_DEADLINE: Sql = sql!(
+    "SELECT next_deadline FROM grants WHERE next_deadline IS NOT NULL ORDER BY next_deadline LIMIT 1"
+);
+const BY_ID: Sql = sql!(
+    "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
+     g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
+     WHERE g.id = $1"
+);
+const BY_LOGIN: Sql = sql!(
+    "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
+     g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
+     WHERE g.tenant_id = $1 AND g.login_hash = $2"
+);
+const OF_CUSTOMER: Sql = sql!(
+    "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
+     g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
+     WHERE g.tenant_id = $1 AND g.customer_id = $2 ORDER BY g.id"
+);
+const BY_LABEL: Sql = sql!(
+    "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
+     g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
+     WHERE g.tenant_id = $1 AND g.label = $2 ORDER BY g.id LIMIT 20"
+);
+const ACCESS: Sql = sql!("SELECT access FROM grants WHERE id = $1");
+const PAGE: Sql = sql!(
+    "SELECT g.id, g.kind, g.label, p.name, g.customer_id, g.state, g.ends_at \
+     FROM grants g JOIN plans p ON p.id = g.plan_id \
+     WHERE g.tenant_id = $1 AND g.kind = $2 AND g.id > $3 ORDER BY g.id LIMIT $4"
+);
+const ENDING: Sql = sql!(
+    "SELECT g.id, g.kind, g.label, p.name, g.customer_id, g.state, g.ends_at \
+     FROM grants g JOIN plans p ON p.id = g.plan_id \
+     WHERE g.tenant_id = $1 AND g.ended_at IS NULL AND g.ends_at IS NOT NULL \
+     AND g.ends_at > $2 AND g.ends_at <= $3 ORDER BY g.ends_at LIMIT $4"
+);
+const COUNT_RUNNING: Sql = sql!(
+    "SELECT COUNT(*) FROM grants WHERE tenant_id = $1 AND ended_at IS NULL AND ends_at IS NOT NULL \
+     AND ends_at > $2"
+);
+const FOR_NEW_ROUTER: Sql = sql!(
+    "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
+     g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
+     WHERE g.tenant_id = $1 AND g.id > $2 AND g.ended_at IS NULL AND g.router_id IS NULL \
+     ORDER BY g.id LIMIT $3"
+);
+
+/// Statements that the tests prepare on both databases.
+pub(crate) const STATEMENTS: &[Sql] = &[
+    DUE,
+    NEXT_DEADLINE,
+    BY_ID,
+    BY_LOGIN,
+    OF_CUSTOMER,
+    BY_LABEL,
+    ACCESS,
+    PAGE,
+    ENDING,
+    COUNT_RUNNING,
+    FOR_NEW_ROUTER,
+];
+/// Bulk statements that the tests prepare on both databases.
+pub(crate) const BULKS: &[crate::Bulk] = &[INSERT, SAVE];
+
+fn life_of(grant: &Grant) -> String {
+    crate::json::write(&Life {
+        at: grant.state,
+        meter: grant.meter,
+        presence: grant.presence,
+        warned_of: grant.warned_of,
+    })
+}
+
+fn ended_at(grant: &Grant) -> Option<Timestamp> {
+    match grant.state {
+        State::Ended { at, .. } => Some(at),
+        _ => None,
+    }
+}
+
+struct Inserted<'g>(&'g NewGrant, Timestamp);
+
+impl ToArgs for Inserted<'_> {
+    fn to_args(&self) -> Vec<Arg<'_>> {
+        let NewGrant { stored, login_hash, access } = self.0;
+        let grant = &stored.grant;
+        vec![
+            grant.id.to_arg_owned(),
+            Arg::Int(grant.tenant.raw()),
+            Arg::Int(grant.plan.raw()),
+            grant.customer.to_arg_owned(),
+            stored.router.map_or(Arg::Null, |id| Arg::Int(id.raw())),
+            grant.kind.word().to_arg(),
+            stored.label.to_arg(),
+            login_hash.to_arg(),
+            access.to_arg(),
+            stored.terms_id.to_arg(),
+            grant.state.word().to_arg(),
+            Arg::Text(life_of(grant).into()),
+            grant.state.ends_at().to_arg_owned(),
+            ended_at(grant).to_arg_owned(),
+            grant.next_deadline().map(|deadline| deadline.at).to_arg_owned(),
+            stored.version.to_arg(),
+            Arg::Int(self.1.micros()),
+        ]
+    }
+}
+
+/// Adds grants.
+pub async fn insert(tx: &mut Tx<'_>, grants: &[NewGrant], now: Timestamp) -> Result<(), Error> {
+    let rows: Vec<_> = grants.iter().map(|grant| Inserted(grant, now)).collect();
+    tx.bulk(INSERT, &rows).await?;
+    tx.wake(crate::Topic::Deadlines);
+    Ok(())
+}
+
+/// Writes changed grants back. `version` must be as read; each grows by one.
+///
+/// # Errors
+/// [`Error::Retry`] if somebody else changed one of them meanwhile.
+pub async fn save(tx: &mut Tx<'_>, grants: &[StoredGrant]) -> Result<(), Error> {
+    let rows: Vec<_> = grants.iter().map(Saved).collect();
+    let saved = tx.bulk(SAVE, &rows).await?;
+    if saved != rows.len() as u64 {
+        return Err(Error::changed_meanwhile("saving grants"));
+    }
+    tx.wake(crate::Topic::Deadlines);
+    Ok(())
+}
+
+/// Grants whose deadline is not after `now`, for this transaction alone.
+pub async fn due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<StoredGrant>, Error> {
+    tx.all(DUE, &args![now, limit]).await
+}
+
+/// The earliest deadline of all.
+pub async fn next_deadline(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
+    tx.optional(NEXT_DEADLINE, &[]).await
+}
+
+/// One grant.
+pub async fn one(tx: &mut Tx<'_>, id: GrantId) -> Result<StoredGrant, Error> {
+    tx.one(BY_ID, &args![id]).await
+}
+
+/// One grant, if there is such a one.
+pub async fn find(tx: &mut Tx<'_>, id: GrantId) -> Result<Option<StoredGrant>, Error> {
+    tx.optional(BY_ID, &args![id]).await
+}
+
+/// The grant with that login, by its keyed hash.
+pub async fn by_login(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    hash: &[u8],
+) -> Result<Option<StoredGrant>, Error> {
+    tx.optional(BY_LOGIN, &args![tenant, hash]).await
+}
+
+/// All grants of a customer.
+pub async fn of_customer(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    customer: CustomerId,
+) -> Result<Vec<StoredGrant>, Error> {
+    tx.all(OF_CUSTOMER, &args![tenant, customer]).await
+}
+
+/// Grants that staff see under that label.
+pub async fn by_label(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    label: &str,
+) -> Result<Vec<StoredGrant>, Error> {
+    tx.all(BY_LABEL, &args![tenant, label]).await
+}
+
+/// The sealed login of a grant.
+pub async fn access(tx: &mut Tx<'_>, id: GrantId) -> Result<Vec<u8>, Error> {
+    tx.one(ACCESS, &args![id]).await
+}
+
+/// Grants of a kind, oldest first, after the one given.
+pub async fn page(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    kind: GrantKind,
+    after: Option<GrantId>,
+    limit: i64,
+) -> Result<Vec<GrantLine>, Error> {
+    let after = after.unwrap_or(GrantId::from_raw(0));
+    tx.all(PAGE, &args![tenant, kind, after, limit]).await
+}
+
+/// Running grants that end after `from` and not after `until`, soonest first.
+pub async fn ending(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    from: Timestamp,
+    until: Timestamp,
+    limit: i64,
+) -> Result<Vec<GrantLine>, Error> {
+    tx.all(ENDING, &args![tenant, from, until, limit]).await
+}
+
+/// How many grants have an end ahead of them. Counts an index: for diagnosis, not for pages.
+pub async fn count_running(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    now: Timestamp,
+) -> Result<i64, Error> {
+    tx.one(COUNT_RUNNING, &args![tenant, now]).await
+}
+
+/// Live grants that are good for all of a tenant's routers, in order, after the one given.
+pub async fn for_all_routers(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    after: GrantId,
+    limit: i64,
+) -> Result<Vec<StoredGrant>, Error> {
+    tx.all(FOR_NEW_ROUTER, &args![tenant, after, limit]).await
+}

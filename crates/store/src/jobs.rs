@@ -1,0 +1,220 @@
+//! Jobs: effects that must happen at least once, written in the transaction that made them
+//! necessary. A job has a reason, and one reason makes one job ever.
+
+use crate::{Arg, Error, FromRow, Row, Sql, ToArg, ToArgs, Topic, Tx, args, bulk, sql};
+use lango_domain::ids::{GrantId, Id, JobId, MessageId, TenantId};
+use lango_domain::time::Timestamp;
+
+/// A job to be done.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Its identity.
+    pub id: JobId,
+    /// For whom.
+    pub tenant: TenantId,
+    /// About which grant.
+    pub grant: Option<GrantId>,
+    /// What sort of work.
+    pub kind: &'static str,
+    /// The reason; a second job for it is not made.
+    pub once_key: String,
+    /// What the work needs to know, as JSON.
+    pub payload: String,
+    /// From when on it may be done.
+    pub run_at: Timestamp,
+}
+
+impl ToArgs for NewJob {
+    fn to_args(&self) -> Vec<Arg<'_>> {
+        vec![
+            Arg::Int(self.id.raw()),
+            Arg::Int(self.tenant.raw()),
+            self.grant.map_or(Arg::Null, |id| Arg::Int(id.raw())),
+            self.kind.to_arg(),
+            self.once_key.to_arg(),
+            self.payload.to_arg(),
+            Arg::Int(self.run_at.micros()),
+        ]
+    }
+}
+
+/// A claimed job.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its identity.
+    pub id: JobId,
+    /// For whom.
+    pub tenant: TenantId,
+    /// About which grant.
+    pub grant: Option<GrantId>,
+    /// What sort of work.
+    pub kind: String,
+    /// What the work needs to know, as JSON.
+    pub payload: String,
+    /// The number of this attempt.
+    pub attempt: i64,
+}
+
+impl FromRow for Job {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Job {
+            id: row.get(0)?,
+            tenant: row.get(1)?,
+            grant: row.get(2)?,
+            kind: row.get(3)?,
+            payload: row.get(4)?,
+            attempt: row.get(5)?,
+        })
+    }
+}
+
+/// A text that was handed to the sender.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Message {
+    /// Its identity.
+    pub id: MessageId,
+    /// In whose name.
+    pub tenant: TenantId,
+    /// The job that asked for it.
+    pub job: JobId,
+    /// About which grant.
+    pub grant: Option<GrantId>,
+    /// To which number.
+    pub recipient: String,
+    /// The text.
+    pub body: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub sent_at: Timestamp,
+}
+
+impl FromRow for Message {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Message {
+            id: row.get(0)?,
+            tenant: row.get(1)?,
+            job: row.get(2)?,
+            grant: row.get(3)?,
+            recipient: row.get(4)?,
+            body: row.get(5)?,
+            reason: row.get(6)?,
+            sent_at: row.get(7)?,
+        })
+    }
+}
+
+const PUSH: crate::Bulk = bulk!(
+    sqlite: "INSERT INTO jobs (id, tenant_id, grant_id, kind, once_key, payload, run_at, attempt, \
+             gave_up) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0) ON CONFLICT DO NOTHING",
+    postgres: "INSERT INTO jobs (id, tenant_id, grant_id, kind, once_key, payload, run_at, attempt, \
+               gave_up) SELECT n.id, n.tenant_id, n.grant_id, n.kind, n.once_key, n.payload, \
+               n.run_at, 0, 0 FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], \
+               $5::text[], $6::text[], $7::bigint[]) \
+               AS n (id, tenant_id, grant_id, kind, once_key, payload, run_at) \
+               ON CONFLICT DO NOTHING",
+);
+const CLAIM: Sql = sql!(
+    "WITH due AS (SELECT id FROM jobs WHERE run_at IS NOT NULL AND run_at <= $1 \
+     ORDER BY run_at LIMIT $2",
+    SKIP_LOCKED,
+    ") UPDATE jobs SET attempt = attempt + 1, run_at = $3 WHERE id IN (SELECT id FROM due) \
+     RETURNING id, tenant_id, grant_id, kind, payload, attempt"
+);
+const NEXT: Sql = sql!("SELECT run_at FROM jobs WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1");
+const FINISH: Sql = sql!(
+    "UPDATE jobs SET run_at = NULL, finished_at = $1, last_error = NULL \
+     WHERE id = $2 AND attempt = $3"
+);
+const RETRY: Sql =
+    sql!("UPDATE jobs SET run_at = $1, last_error = $2 WHERE id = $3 AND attempt = $4");
+const GIVE_UP: Sql = sql!(
+    "UPDATE jobs SET run_at = NULL, finished_at = $1, gave_up = 1, last_error = $2 \
+     WHERE id = $3 AND attempt = $4"
+);
+const COUNT_WAITING: Sql = sql!("SELECT COUNT(*) FROM jobs WHERE run_at IS NOT NULL");
+const COUNT_GIVEN_UP: Sql =
+    sql!("SELECT COUNT(*) FROM jobs WHERE tenant_id = $1 AND gave_up = 1 AND finished_at > $2");
+const LOG: Sql = sql!(
+    "INSERT INTO messages (id, tenant_id, job_id, grant_id, recipient, body, reason, sent_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
+);
+const MESSAGES: Sql = sql!(
+    "SELECT id, tenant_id, job_id, grant_id, recipient, body, reason, sent_at FROM messages \
+     WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+);
+
+/// Statements that the tests prepare on both databases.
+pub(crate) const STATEMENTS: &[Sql] =
+    &[CLAIM, NEXT, FINISH, RETRY, GIVE_UP, COUNT_WAITING, COUNT_GIVEN_UP, LOG, MESSAGES];
+/// Bulk statements that the tests prepare on both databases.
+pub(crate) const BULKS: &[crate::Bulk] = &[PUSH];
+
+/// Pushes jobs; those whose reason had one already are left out.
+pub async fn push(tx: &mut Tx<'_>, jobs: &[NewJob]) -> Result<(), Error> {
+    tx.bulk(PUSH, jobs).await?;
+    tx.wake(Topic::Jobs);
+    Ok(())
+}
+
+/// Claims due jobs until `lease`; who has not settled one by then has lost it.
+pub async fn claim(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    lease: Timestamp,
+    limit: i64,
+) -> Result<Vec<Job>, Error> {
+    tx.all(CLAIM, &args![now, limit, lease]).await
+}
+
+/// When the next job may be done.
+pub async fn next_run(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
+    tx.optional(NEXT, &[]).await
+}
+
+/// Settles a job as done. A stale attempt changes nothing.
+pub async fn finish(tx: &mut Tx<'_>, job: &Job, now: Timestamp) -> Result<(), Error> {
+    tx.execute(FINISH, &args![now, job.id, job.attempt]).await.map(drop)
+}
+
+/// Puts a job off.
+pub async fn retry(tx: &mut Tx<'_>, job: &Job, at: Timestamp, error: &str) -> Result<(), Error> {
+    tx.execute(RETRY, &args![at, error, job.id, job.attempt]).await.map(drop)
+}
+
+/// Gives a job up for good; a person finds it in the diagnosis.
+pub async fn give_up(tx: &mut Tx<'_>, job: &Job, now: Timestamp, error: &str) -> Result<(), Error> {
+    tx.execute(GIVE_UP, &args![now, error, job.id, job.attempt]).await.map(drop)
+}
+
+/// How many jobs wait.
+pub async fn count_waiting(tx: &mut Tx<'_>) -> Result<i64, Error> {
+    tx.one(COUNT_WAITING, &[]).await
+}
+
+/// How many of a tenant's jobs were given up since `since`.
+pub async fn count_given_up(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    since: Timestamp,
+) -> Result<i64, Error> {
+    tx.one(COUNT_GIVEN_UP, &args![tenant, since]).await
+}
+
+/// Keeps a sent message. A second one of the same job is not kept.
+pub async fn log_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), Error> {
+    let m = message;
+    let row = args![m.id, m.tenant, m.job, m.grant, m.recipient, m.body, m.reason, m.sent_at];
+    tx.execute(LOG, &row).await.map(drop)
+}
+
+/// A tenant's messages, latest first, before the one given.
+pub async fn messages(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    before: Option<MessageId>,
+    limit: i64,
+) -> Result<Vec<Message>, Error> {
+    let before = before.unwrap_or(MessageId::from_raw(i64::MAX));
+    tx.all(MESSAGES, &args![tenant, before, limit]).await
+}

@@ -1,0 +1,93 @@
+//! Receipts: the unique proof of money. The unique rule of this table is what makes one receipt
+//! one grant, whatever repeats.
+
+use crate::{Error, FromRow, Row, Sql, Tx, args, sql};
+use lango_domain::ids::{GrantId, TenantId};
+use lango_domain::money::Money;
+use lango_domain::time::Timestamp;
+
+/// A receipt that was turned into access.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Receipt {
+    /// Its number.
+    pub id: i64,
+    /// Who was paid.
+    pub tenant: TenantId,
+    /// Who says so: `cash`, `mpesa`, …
+    pub provider: String,
+    /// The provider's own reference.
+    pub receipt: String,
+    /// What it paid for.
+    pub grant: GrantId,
+    /// How much.
+    pub amount: Money,
+    /// When.
+    pub paid_at: Timestamp,
+}
+
+impl FromRow for Receipt {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Receipt {
+            id: row.get(0)?,
+            tenant: row.get(1)?,
+            provider: row.get(2)?,
+            receipt: row.get(3)?,
+            grant: row.get(4)?,
+            amount: Money::new(row.get(5)?, row.get(6)?),
+            paid_at: row.get(7)?,
+        })
+    }
+}
+
+const INSERT: Sql = sql!(
+    "INSERT INTO receipts (id, tenant_id, provider, receipt, grant_id, amount, currency, paid_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
+);
+const FIND: Sql = sql!(
+    "SELECT id, tenant_id, provider, receipt, grant_id, amount, currency, paid_at FROM receipts \
+     WHERE tenant_id = $1 AND provider = $2 AND receipt = $3"
+);
+const PAGE: Sql = sql!(
+    "SELECT id, tenant_id, provider, receipt, grant_id, amount, currency, paid_at FROM receipts \
+     WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+);
+const OF_GRANT: Sql = sql!(
+    "SELECT id, tenant_id, provider, receipt, grant_id, amount, currency, paid_at FROM receipts \
+     WHERE grant_id = $1 ORDER BY id"
+);
+
+/// Statements that the tests prepare on both databases.
+pub(crate) const STATEMENTS: &[Sql] = &[INSERT, FIND, PAGE, OF_GRANT];
+
+/// Keeps a receipt. False if it was known already: then nothing may follow from it.
+pub async fn keep(tx: &mut Tx<'_>, receipt: &Receipt) -> Result<bool, Error> {
+    let r = receipt;
+    let Money { amount, currency } = r.amount;
+    let row = args![r.id, r.tenant, r.provider, r.receipt, r.grant, amount, currency, r.paid_at];
+    Ok(tx.execute(INSERT, &row).await? == 1)
+}
+
+/// What became of a receipt.
+pub async fn find(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    provider: &str,
+    receipt: &str,
+) -> Result<Option<Receipt>, Error> {
+    tx.optional(FIND, &args![tenant, provider, receipt]).await
+}
+
+/// A tenant's receipts, latest first, before the one given.
+pub async fn page(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Receipt>, Error> {
+    tx.all(PAGE, &args![tenant, before.unwrap_or(i64::MAX), limit]).await
+}
+
+/// All receipts of a grant, in order.
+pub async fn of_grant(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<Receipt>, Error> {
+    tx.all(OF_GRANT, &args![grant]).await
+}

@@ -1,0 +1,43 @@
+//! The migrations of the program, and every statement of it, for the tests that prepare them all.
+
+use crate::migrations::Migration;
+use crate::{Bulk, Sql};
+
+/// All migrations, in order. A released one is never edited.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    number: 1,
+    name: "the spine",
+    text: include_str!("../migrations/0001_the_spine.sql"),
+}];
+
+/// Every statement of the program.
+pub fn statements() -> Vec<Sql> {
+    [
+        crate::tenants::STATEMENTS,
+        crate::routers::STATEMENTS,
+        crate::plans::STATEMENTS,
+        crate::customers::STATEMENTS,
+        crate::grants::STATEMENTS,
+        crate::enforcements::STATEMENTS,
+        crate::cuts::STATEMENTS,
+        crate::receipts::STATEMENTS,
+        crate::sessions::STATEMENTS,
+        crate::jobs::STATEMENTS,
+        crate::activity::STATEMENTS,
+        crate::facts::STATEMENTS,
+    ]
+    .concat()
+}
+
+/// Every bulk statement of the program.
+pub fn bulks() -> Vec<Bulk> {
+    [
+        crate::routers::BULKS,
+        crate::grants::BULKS,
+        crate::enforcements::BULKS,
+        crate::cuts::BULKS,
+        crate::jobs::BULKS,
+        crate::activity::BULKS,
+    ]
+    .concat()
+}

@@ -1,0 +1,145 @@
+//! Sessions and devices: who was connected where, as routers told it.
+
+use crate::{Error, FromRow, Row, Sql, Tx, args, sql};
+use lango_domain::ids::{GrantId, RouterId, SessionId, TenantId};
+use lango_domain::mac_address::MacAddress;
+use lango_domain::quantity::DataSize;
+use lango_domain::time::{Span, Timestamp};
+
+/// A connection seen on a router.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Session {
+    /// Its identity.
+    pub id: SessionId,
+    /// Whose customer.
+    pub tenant: TenantId,
+    /// On which router.
+    pub router: RouterId,
+    /// By which right.
+    pub grant: GrantId,
+    /// The device, if the router says.
+    pub mac: Option<MacAddress>,
+    /// Its address, if the router says.
+    pub address: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; none while it lasts.
+    pub ended_at: Option<Timestamp>,
+    /// How long it was or is.
+    pub uptime: Span,
+    /// How much went through.
+    pub data: DataSize,
+}
+
+impl FromRow for Session {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Session {
+            id: row.get(0)?,
+            tenant: row.get(1)?,
+            router: row.get(2)?,
+            grant: row.get(3)?,
+            mac: row.get(4)?,
+            address: row.get(5)?,
+            started_at: row.get(6)?,
+            ended_at: row.get(7)?,
+            uptime: row.get(8)?,
+            data: row.get(9)?,
+        })
+    }
+}
+
+const OPEN: Sql = sql!(
+    "INSERT INTO sessions (id, tenant_id, router_id, grant_id, mac, address, started_at, uptime, \
+     data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+);
+const CLOSE: Sql = sql!(
+    "UPDATE sessions SET ended_at = $1, uptime = $2, data = $3 WHERE id = $4 AND ended_at IS NULL"
+);
+const OPEN_ON: Sql = sql!(
+    "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
+     FROM sessions WHERE router_id = $1 AND ended_at IS NULL ORDER BY id"
+);
+const OF_GRANT: Sql = sql!(
+    "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
+     FROM sessions WHERE grant_id = $1 ORDER BY id DESC LIMIT $2"
+);
+const SEE_DEVICE: Sql = sql!(
+    "INSERT INTO devices (tenant_id, mac, grant_id, first_seen_at, last_seen_at) \
+     VALUES ($1, $2, $3, $4, $4) ON CONFLICT (tenant_id, mac) DO UPDATE SET \
+     grant_id = excluded.grant_id, last_seen_at = excluded.last_seen_at, retired_at = NULL"
+);
+const DEVICES_OF: Sql =
+    sql!("SELECT mac FROM devices WHERE grant_id = $1 AND retired_at IS NULL ORDER BY mac");
+const BY_MAC: Sql = sql!("SELECT grant_id FROM devices WHERE tenant_id = $1 AND mac = $2");
+const RETIRE: Sql = sql!(
+    "UPDATE devices SET retired_at = $1 \
+     WHERE tenant_id = $2 AND retired_at IS NULL AND last_seen_at < $3"
+);
+
+/// Statements that the tests prepare on both databases.
+pub(crate) const STATEMENTS: &[Sql] =
+    &[OPEN, CLOSE, OPEN_ON, OF_GRANT, SEE_DEVICE, DEVICES_OF, BY_MAC, RETIRE];
+
+/// Notes that a session began.
+pub async fn open(tx: &mut Tx<'_>, session: &Session) -> Result<(), Error> {
+    let s = session;
+    let row =
+        args![s.id, s.tenant, s.router, s.grant, s.mac, s.address, s.started_at, s.uptime, s.data];
+    tx.execute(OPEN, &row).await.map(drop)
+}
+
+/// Notes that a session ended. Twice is once.
+pub async fn close(
+    tx: &mut Tx<'_>,
+    id: SessionId,
+    at: Timestamp,
+    uptime: Span,
+    data: DataSize,
+) -> Result<(), Error> {
+    tx.execute(CLOSE, &args![at, uptime, data, id]).await.map(drop)
+}
+
+/// The sessions that last on a router, as far as we know.
+pub async fn open_on(tx: &mut Tx<'_>, router: RouterId) -> Result<Vec<Session>, Error> {
+    tx.all(OPEN_ON, &args![router]).await
+}
+
+/// A grant's sessions, latest first.
+pub async fn of_grant(tx: &mut Tx<'_>, grant: GrantId, limit: i64) -> Result<Vec<Session>, Error> {
+    tx.all(OF_GRANT, &args![grant, limit]).await
+}
+
+/// Notes that a device was online by a grant.
+pub async fn see_device(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    mac: MacAddress,
+    grant: GrantId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    tx.execute(SEE_DEVICE, &args![tenant, mac, grant, now]).await.map(drop)
+}
+
+/// The devices that were last online by a grant.
+pub async fn devices_of(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<MacAddress>, Error> {
+    tx.all(DEVICES_OF, &args![grant]).await
+}
+
+/// The grant by which a device was last online.
+pub async fn grant_of_device(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    mac: MacAddress,
+) -> Result<Option<GrantId>, Error> {
+    tx.optional(BY_MAC, &args![tenant, mac]).await
+}
+
+/// Retires the devices that were last seen before `before`. Returns how many.
+pub async fn retire_devices(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    tx.execute(RETIRE, &args![now, tenant, before]).await
+}

@@ -1,0 +1,158 @@
+//! Tenants, their staff and their API tokens.
+
+use crate::{Error, FromRow, Row, Sql, Tx, args, sql};
+use lango_domain::calendar::Zone;
+use lango_domain::ids::{TenantId, TokenId, UserId};
+use lango_domain::language::Language;
+use lango_domain::money::Currency;
+use lango_domain::phone_number::Country;
+use lango_domain::time::{Span, Timestamp};
+
+/// A business.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Tenant {
+    /// Its identity.
+    pub id: TenantId,
+    /// The name on the customer's messages.
+    pub name: String,
+    /// Where it is, for phone numbers.
+    pub country: Country,
+    /// The zone of its clocks.
+    pub zone: Zone,
+    /// The language of its customers, unless one has his own.
+    pub language: Language,
+    /// What it is paid in.
+    pub currency: Currency,
+    /// After how long unused a device is forgotten.
+    pub device_retention: Span,
+    /// Since when it exists.
+    pub created_at: Timestamp,
+}
+
+impl FromRow for Tenant {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Tenant {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            country: row.get(2)?,
+            zone: row.get(3)?,
+            language: row.get(4)?,
+            currency: row.get(5)?,
+            device_retention: row.get(6)?,
+            created_at: row.get(7)?,
+        })
+    }
+}
+
+const INSERT: Sql = sql!(
+    "INSERT INTO tenants (id, name, country, zone, language, currency, device_retention, \
+     created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+);
+const ALL: Sql = sql!(
+    "SELECT id, name, country, zone, language, currency, device_retention, created_at \
+     FROM tenants ORDER BY id"
+);
+const BY_ID: Sql = sql!(
+    "SELECT id, name, country, zone, language, currency, device_retention, created_at \
+     FROM tenants WHERE id = $1"
+);
+const INSERT_STAFF: Sql = sql!(
+    "INSERT INTO staff (id, tenant_id, email, password_hash, role, created_at) \
+     VALUES ($1, $2, $3, $4, 'owner', $5)"
+);
+const INSERT_TOKEN: Sql = sql!(
+    "INSERT INTO tokens (id, tenant_id, name, hash, role, created_at) \
+     VALUES ($1, $2, $3, $4, $5, $6)"
+);
+const TOKEN: Sql = sql!("SELECT tenant_id FROM tokens WHERE hash = $1");
+const NO_ROUTER_SINCE: Sql = sql!("SELECT no_router_since FROM tenants WHERE id = $1");
+const SET_NO_ROUTER: Sql = sql!("UPDATE tenants SET no_router_since = $1 WHERE id = $2");
+
+/// Statements that the tests prepare on both databases.
+pub(crate) const STATEMENTS: &[Sql] =
+    &[INSERT, ALL, BY_ID, INSERT_STAFF, INSERT_TOKEN, TOKEN, NO_ROUTER_SINCE, SET_NO_ROUTER];
+
+/// Adds a tenant.
+pub async fn insert(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<(), Error> {
+    let t = tenant;
+    let row = args![
+        t.id,
+        t.name,
+        t.country,
+        t.zone,
+        t.language,
+        t.currency,
+        t.device_retention,
+        t.created_at
+    ];
+    tx.execute(INSERT, &row).await.map(drop)
+}
+
+/// All tenants, oldest first.
+pub async fn all(tx: &mut Tx<'_>) -> Result<Vec<Tenant>, Error> {
+    tx.all(ALL, &[]).await
+}
+
+/// One tenant.
+pub async fn one(tx: &mut Tx<'_>, id: TenantId) -> Result<Tenant, Error> {
+    tx.one(BY_ID, &args![id]).await
+}
+
+/// The first person of a tenant's staff, its owner.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// His identity.
+    pub id: UserId,
+    /// Where he works.
+    pub tenant: TenantId,
+    /// What he logs in with.
+    pub email: String,
+    /// The password, hashed for keeping.
+    pub password_hash: String,
+}
+
+/// Adds the owner.
+pub async fn insert_owner(tx: &mut Tx<'_>, owner: &Owner, now: Timestamp) -> Result<(), Error> {
+    let row = args![owner.id, owner.tenant, owner.email, owner.password_hash, now];
+    tx.execute(INSERT_STAFF, &row).await.map(drop)
+}
+
+/// A key for the API, stored as a keyed hash.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// Its identity.
+    pub id: TokenId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What staff call it.
+    pub name: String,
+    /// The keyed hash of the token.
+    pub hash: Vec<u8>,
+    /// What it may do.
+    pub role: String,
+}
+
+/// Adds a token.
+pub async fn insert_token(tx: &mut Tx<'_>, token: &Token, now: Timestamp) -> Result<(), Error> {
+    let row = args![token.id, token.tenant, token.name, token.hash, token.role, now];
+    tx.execute(INSERT_TOKEN, &row).await.map(drop)
+}
+
+/// Whose token has that hash.
+pub async fn of_token(tx: &mut Tx<'_>, hash: &[u8]) -> Result<Option<TenantId>, Error> {
+    tx.optional(TOKEN, &args![hash]).await
+}
+
+/// Since when a tenant has had no router to enforce on, as last noted.
+pub async fn no_router_since(tx: &mut Tx<'_>, id: TenantId) -> Result<Option<Timestamp>, Error> {
+    tx.one(NO_ROUTER_SINCE, &args![id]).await
+}
+
+/// Notes since when a tenant has had no router.
+pub async fn note_no_router(
+    tx: &mut Tx<'_>,
+    id: TenantId,
+    since: Option<Timestamp>,
+) -> Result<(), Error> {
+    tx.execute(SET_NO_ROUTER, &args![since, id]).await.map(drop)
+}
