@@ -79,6 +79,18 @@ fn paid_but_never_activated_lapses_by_its_own_deadline() {
 }
 
 #[test]
+fn a_first_login_that_we_hear_of_late_still_counts() {
+    let terms = Terms { shelf_life: Some(Span::days(7)), ..Terms::hotspot(Span::hours(1)) };
+    let login = NOON + Span::days(7) - Span::minutes(5);
+    let heard = NOON + Span::days(7) + Span::minutes(5);
+    let (in_time, _) = apply(grant(terms.clone(), false), seen(1, login), heard);
+    assert_eq!(in_time.state.ends_at(), Some(login + Span::hours(1)));
+    assert!(in_time.wanted().is_online());
+    let (too_late, _) = apply(grant(terms, false), seen(1, heard), heard);
+    assert_eq!(ended(&too_late), Some(EndReason::NeverUsed));
+}
+
+#[test]
 fn uptime_is_ended_by_a_reading_and_never_by_arithmetic() {
     let mut terms = Terms::hotspot(Span::hours(1));
     terms.clock = Clock { uptime: Some(Span::hours(2)), ..Clock::default() };

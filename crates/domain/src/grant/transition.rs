@@ -329,7 +329,7 @@ impl Step {
     }
 
     fn see(&mut self, devices: u16, since: Timestamp, uptime: Span, data: DataSize) {
-        if devices > 0 && matches!(self.grant.state, State::Unused { .. }) {
+        if devices > 0 && self.was_used_in_time(since) {
             self.start(since.min(self.now));
         }
         if !matches!(self.grant.state, State::Ended { .. }) {
@@ -339,6 +339,18 @@ impl Step {
         }
         self.note_presence(devices);
         self.judge_meter();
+    }
+
+    /// A first login counts from when it happened, also if we hear of it only after the grant
+    /// lapsed: the router was out of reach, the customer was in time.
+    fn was_used_in_time(&self, since: Timestamp) -> bool {
+        match self.grant.state {
+            State::Unused { .. } => true,
+            State::Ended { at, reason: EndReason::NeverUsed | EndReason::NeverActivated, .. } => {
+                since < at
+            }
+            _ => false,
+        }
     }
 
     fn start(&mut self, at: Timestamp) {

@@ -1,0 +1,126 @@
+//! What is built once and handed to everybody: the store, the clock, the key, the numbers.
+
+use crate::clock::Clock;
+use crate::observe::metrics::Metrics;
+use lango_domain::access::Access;
+use lango_domain::ids::{GrantId, Id, IdSequence, RouterId};
+use lango_domain::time::Timestamp;
+use lango_store::secrets::SecretKey;
+use lango_store::{Error, Store};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+
+/// The application. Cheap to clone; all clones are the same one.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+struct Shared {
+    store: Store,
+    clock: Clock,
+    key: SecretKey,
+    ids: Mutex<IdSequence>,
+    metrics: Metrics,
+    routers_changed: Notify,
+}
+
+impl App {
+    /// Puts the parts together.
+    pub fn new(store: Store, clock: Clock, key: SecretKey) -> App {
+        // Processes on one database need different numbers; a meeting by chance is a conflict on a
+        // primary key, which fails one write and loses nothing.
+        let ids = Mutex::new(IdSequence::new(fastrand::u8(..)));
+        let (metrics, routers_changed) = (Metrics::default(), Notify::new());
+        App(Arc::new(Shared { store, clock, key, ids, metrics, routers_changed }))
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The numbers that scrapers read.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// A new id for a thing that comes into being at `now`.
+    pub fn id<I: Id>(&self, now: Timestamp) -> I {
+        self.0.ids.lock().unwrap_or_else(PoisonError::into_inner).next(now)
+    }
+
+    /// Says that routers were added, changed or removed.
+    pub fn routers_changed(&self) {
+        self.0.routers_changed.notify_one();
+    }
+
+    /// Waits until routers were added, changed or removed in this process.
+    pub async fn until_routers_changed(&self) {
+        self.0.routers_changed.notified().await;
+    }
+
+    /// Seals a customer's login for its grant.
+    pub fn seal_access(&self, grant: GrantId, access: &Access) -> Vec<u8> {
+        // A login is text and numbers; serialising it cannot fail.
+        let clear = serde_json::to_vec(access).unwrap_or_default();
+        self.0.key.seal(&format!("access of {grant}"), &clear)
+    }
+
+    /// Opens a customer's login.
+    ///
+    /// # Errors
+    /// It was sealed with another key.
+    pub fn open_access(&self, grant: GrantId, sealed: &[u8]) -> Result<Access, Error> {
+        let context = format!("access of {grant}");
+        let clear = self.0.key.open(&context, sealed)?;
+        serde_json::from_slice(&clear)
+            .map_err(|_| Error::Secret { context, reason: "it is not a login" })
+    }
+
+    /// Seals a router's user and password.
+    pub fn seal_credentials(&self, router: RouterId, clear: &[u8]) -> Vec<u8> {
+        self.0.key.seal(&format!("credentials of {router}"), clear)
+    }
+
+    /// Opens a router's user and password.
+    ///
+    /// # Errors
+    /// They were sealed with another key.
+    pub fn open_credentials(&self, router: RouterId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.key.open(&format!("credentials of {router}"), sealed)
+    }
+
+    /// What a login is looked up by. A stolen database without the key gives no codes away.
+    pub fn login_hash(&self, access: &Access) -> Vec<u8> {
+        self.hash_login(login_purpose(access), &access.login())
+    }
+
+    /// The same for a login of which only the text is known.
+    pub fn hash_login(&self, purpose: &str, login: &str) -> Vec<u8> {
+        self.0.key.keyed_hash(purpose, login.as_bytes()).to_vec()
+    }
+
+    /// What an API token is looked up by.
+    pub fn token_hash(&self, token: &str) -> Vec<u8> {
+        self.0.key.keyed_hash("token", token.as_bytes()).to_vec()
+    }
+
+    /// A mark by which a wrong key is noticed before it does harm.
+    pub fn key_mark(&self) -> String {
+        let mark = self.0.key.keyed_hash("key mark", b"lango");
+        mark.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A hotspot user and a PPPoE user may have the same name.
+pub const fn login_purpose(access: &Access) -> &'static str {
+    match access {
+        Access::Hotspot { .. } => "hotspot",
+        Access::Pppoe { .. } => "ppp",
+        Access::StaticIp { .. } => "address",
+    }
+}

@@ -1,0 +1,77 @@
+//! The numbers that scrapers read. Names are a contract: `lango_…`.
+
+use lango_domain::time::Span;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// All numbers of one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Grants that ended.
+    pub ended: Counter,
+    /// Cuts that a router confirmed.
+    pub cuts: Counter,
+    /// Accesses that a router confirmed open.
+    pub connects: Counter,
+    /// Orders to routers that failed and are tried again.
+    pub failures: Counter,
+    /// Routers that answer.
+    pub routers_up: Gauge,
+    /// Routers that do not.
+    pub routers_down: Gauge,
+    lateness: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("lango");
+        let mut counter = |name: &str, help: &str| {
+            let counter = Counter::default();
+            registry.register(name, help, counter.clone());
+            counter
+        };
+        let ended = counter("grants_ended", "Grants whose time or data was over");
+        let cuts = counter("cuts_confirmed", "Cuts that a router confirmed");
+        let connects = counter("connects_confirmed", "Accesses that a router confirmed open");
+        let failures = counter("orders_failed", "Orders to routers that failed and are tried again");
+        let (routers_up, routers_down) = (Gauge::default(), Gauge::default());
+        registry.register("routers_up", "Routers that answer", routers_up.clone());
+        registry.register("routers_down", "Routers that do not answer", routers_down.clone());
+        let bounds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3600.0];
+        let lateness = Histogram::new(bounds);
+        registry.register_with_unit(
+            "cut_lateness",
+            "From the deadline to the router's confirmation",
+            Unit::Seconds,
+            lateness.clone(),
+        );
+        Metrics {
+            registry,
+            ended,
+            cuts,
+            connects,
+            failures,
+            routers_up,
+            routers_down,
+            lateness,
+        }
+    }
+}
+
+impl Metrics {
+    /// Notes how late a cut was.
+    pub fn note_lateness(&self, lateness: Span) {
+        self.lateness.observe(lateness.to_std().as_secs_f64());
+    }
+
+    /// Everything in the Prometheus text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,20 @@
+//! One file per use case. An operation is a transaction: it reads, lets the domain decide, and
+//! writes everything that follows together. It never talks to a router, a person or a provider;
+//! it leaves enforcements and jobs for those who do.
+
+pub mod accept_payment;
+pub mod add_customer;
+pub mod add_plan;
+pub mod add_router;
+pub mod change_grant;
+pub mod clean_up;
+pub mod diagnose;
+pub mod end_due_grants;
+pub mod find_customer;
+pub mod found_tenant;
+pub mod install_grants;
+pub mod issue_vouchers;
+pub mod open_service;
+pub mod record_outcomes;
+pub mod record_presence;
+pub mod settle_job;

@@ -1,0 +1,117 @@
+//! What routers answered to our orders. The only place where anybody is called cut.
+
+use crate::app::App;
+use crate::enforcement::{ConfirmedBy, Outcome};
+use lango_domain::ids::{Id, RouterId, SessionId};
+use lango_domain::time::{Span, Timestamp};
+use lango_store::cuts::Cut;
+use lango_store::enforcements::{Confirmation, Failure, Work};
+use lango_store::{Error, Tx};
+
+/// What one round of orders brought.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
+pub struct Round {
+    /// Customers confirmed off.
+    pub cut: usize,
+    /// Customers confirmed on.
+    pub connected: usize,
+    /// Orders that failed and will be tried again.
+    pub failed: usize,
+    /// How late each cut was.
+    #[serde(skip)]
+    pub lateness: Vec<Span>,
+}
+
+impl Round {
+    /// Both together.
+    pub fn add(&mut self, other: Round) {
+        self.cut += other.cut;
+        self.connected += other.connected;
+        self.failed += other.failed;
+        self.lateness.extend(other.lateness);
+    }
+}
+
+/// Records what became of claimed work. `confirmed_at` is the instant after the router was read
+/// back.
+///
+/// # Errors
+/// A fault of the store; the work is then claimed again after its lease.
+pub async fn record_outcomes(
+    app: &App,
+    router: RouterId,
+    work: Vec<Work>,
+    outcomes: Vec<Outcome>,
+    confirmed_at: Timestamp,
+) -> Result<Round, Error> {
+    let desk = app.clone();
+    let (mut cuts, mut confirmations, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    for (work, outcome) in work.iter().zip(outcomes) {
+        match outcome {
+            Outcome::Confirmed { by, sessions_ended } => {
+                confirmations.push(confirmation(work, by));
+                if !work.wanted.is_online() {
+                    cuts.push(proof(&desk, router, work, by, sessions_ended, confirmed_at));
+                }
+            }
+            Outcome::Failed(error) => failures.push(failure(work, error, confirmed_at)),
+        }
+    }
+    let round = Round {
+        cut: cuts.len(),
+        connected: confirmations.len() - cuts.len(),
+        failed: failures.len(),
+        lateness: cuts.iter().map(|cut| cut.lateness).collect(),
+    };
+    app.store()
+        .write(async move |tx: &mut Tx<'_>| {
+            use lango_store::{cuts as proofs, enforcements};
+            enforcements::fail(tx, router, &failures).await?;
+            let fresh = enforcements::confirm(tx, router, &confirmations, confirmed_at).await?;
+            if fresh != confirmations.len() as u64 {
+                // Somebody claimed some of it again: those rows kept their work, and a proof of a
+                // stale attempt must not be written. The later claim brings its own.
+                return Ok(());
+            }
+            proofs::insert(tx, &cuts).await
+        })
+        .await?;
+    Ok(round)
+}
+
+fn confirmation(work: &Work, by: ConfirmedBy) -> Confirmation {
+    Confirmation {
+        grant: work.grant,
+        attempt: work.attempt,
+        revision: work.revision,
+        access: work.wanted.word(),
+        by: by.word(),
+    }
+}
+
+fn proof(
+    app: &App,
+    router: RouterId,
+    work: &Work,
+    by: ConfirmedBy,
+    sessions_ended: u32,
+    confirmed_at: Timestamp,
+) -> Cut {
+    Cut {
+        id: app.id::<SessionId>(confirmed_at).raw(),
+        tenant: work.tenant,
+        router,
+        grant: work.grant,
+        due_at: work.due_at,
+        confirmed_at,
+        lateness: confirmed_at.since(work.due_at),
+        attempts: work.failures + 1,
+        confirmed_by: by.word().to_owned(),
+        sessions_ended: i64::from(sessions_ended),
+    }
+}
+
+fn failure(work: &Work, error: String, now: Timestamp) -> Failure {
+    let retry_at = now + crate::reconcile::backoff::pause(work.failures);
+    Failure { grant: work.grant, attempt: work.attempt, retry_at, error }
+}
