@@ -750,6 +750,16 @@ mod tests {
         assert_eq!(conversation.deadline(), None);
     }
 
+    #[test]
+    fn a_commands_own_sentences_restart_its_deadline() {
+        let mut conversation = conversation(&["/slow"]);
+        let long_ago = Instant::now();
+        conversation.heard = long_ago;
+        conversation.touch(1);
+        assert!(conversation.waiting[&1].heard > long_ago);
+        assert!(conversation.heard > long_ago);
+    }
+
     fn reply_word() -> impl Strategy<Value = Vec<u8>> {
         let known = [
             "!re",

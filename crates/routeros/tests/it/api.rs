@@ -243,6 +243,25 @@ async fn a_slow_reply_is_fine_while_it_keeps_coming() {
 }
 
 #[tokio::test]
+async fn a_command_may_wait_behind_a_long_print() {
+    let (connection, mut router) = FakeRouter::logged_in(HASTY).await;
+    let (rows, waited, ()) =
+        tokio::join!(connection.print(Print::of("/x")), connection.print(Print::of("/y")), async {
+            let x = format!(".tag={}", router.expect(&["/x/print"]).await);
+            let y = format!(".tag={}", router.expect(&["/y/print"]).await);
+            for _ in 0..8 {
+                // The scenario itself, as above.
+                sleep(HASTY.reply / 4).await;
+                router.say(&["!re", &x, "=name=a"]).await;
+            }
+            router.say(&["!done", &x]).await;
+            router.say(&["!done", &y]).await;
+        });
+    assert_eq!(rows.unwrap().len(), 8);
+    assert_eq!(waited.unwrap(), []);
+}
+
+#[tokio::test]
 async fn an_idle_connection_has_no_deadline() {
     let (connection, mut router) = FakeRouter::logged_in(HASTY).await;
     let closed = timeout(HASTY.reply * 3, connection.closed()).await;

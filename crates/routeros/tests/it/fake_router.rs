@@ -14,7 +14,7 @@ pub(crate) const PATIENT: Timeouts =
 
 /// For tests that wait for a timeout to happen.
 pub(crate) const HASTY: Timeouts =
-    Timeouts { connect: Duration::from_secs(20), reply: Duration::from_millis(300) };
+    Timeouts { connect: Duration::from_secs(20), reply: Duration::from_millis(800) };
 
 pub(crate) fn credentials() -> Credentials {
     Credentials::new("lango", "passTest")

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use http_body_util::{BodyExt, Full};
@@ -17,6 +18,7 @@ use lango_routeros::{Connection, Error, ItemId, Print, Protocol, Query, Timeouts
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Barrier;
+use tokio::time::timeout;
 
 use crate::fake_router::{HASTY, PATIENT, credentials, endpoint};
 
@@ -319,6 +321,8 @@ async fn a_write_whose_fate_is_unknown_is_not_repeated() {
         stream.read_exact(&mut request).await.unwrap();
         drop(stream);
     });
+    let again = timeout(Duration::ZERO, listener.accept()).await;
+    assert!(again.is_err(), "it connected again to repeat the write");
     let error = added.unwrap_err();
     assert!(error.leaves_doubt(), "{error}");
     assert!(!connection.is_open());
