@@ -6,6 +6,7 @@
 mod engine;
 mod error;
 pub mod migrations;
+pub mod secrets;
 mod sql;
 pub mod testing;
 mod value;

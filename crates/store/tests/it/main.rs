@@ -1,5 +1,7 @@
 //! The store as its users see it: the same stories on SQLite and PostgreSQL.
 
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
 mod schema;
 mod transactions;
 
