@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, Object, Pool, Runtime, StatementCache, Transaction};
+use deadpool_postgres::{
+    ClientWrapper, Manager, Object, Pool, Runtime, StatementCache, Transaction,
+};
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -70,14 +72,20 @@ impl Pg {
 
     /// A connection of its own, outside the pool, for long work such as a backup.
     pub(crate) async fn connect_directly(&self) -> Result<Direct> {
-        let attempted = "connect to PostgreSQL";
-        let connected = self.config.connect(NoTls).await;
-        let (client, connection) = connected.map_err(|cause| from_postgres(attempted, cause))?;
-        let driver = tokio::spawn(async move {
-            // The client sees the same failure and reports it.
-            let _ = connection.await;
-        });
-        Ok(Direct { client, _driver: AbortOnDrop(driver.abort_handle()) })
+        Direct::open(&self.config).await
+    }
+
+    /// The lines of the statement's plan, with whole-table reads made dear.
+    pub(crate) async fn explain(&self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<String>> {
+        let failed = |cause| from_postgres(&sql.name(), cause);
+        let direct = self.connect_directly().await?;
+        direct.client.batch_execute("SET enable_seqscan = off").await.map_err(failed)?;
+        let args: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as _).collect();
+        let text = format!("EXPLAIN {}", sql.postgres);
+        let statement = direct.client.prepare(&text).await.map_err(failed)?;
+        expect_arguments(statement.params().len(), args.len(), || sql.name())?;
+        let rows = direct.client.query(&statement, &args).await.map_err(failed)?;
+        rows.iter().map(|row| row.try_get(0).map_err(failed)).collect()
     }
 
     async fn connection(&self) -> Result<Object> {
@@ -202,8 +210,36 @@ impl Pg {
 
 /// A connection outside the pool.
 pub(crate) struct Direct {
-    pub(crate) client: Client,
-    _driver: AbortOnDrop,
+    pub(crate) client: ClientWrapper,
+}
+
+impl Direct {
+    pub(crate) async fn connect(url: &DatabaseUrl) -> Result<Self> {
+        let config = url.postgres_config().ok_or(Error::Closed)?;
+        Self::open(&tuned(url, config)?).await
+    }
+
+    async fn open(config: &Config) -> Result<Self> {
+        let connected = config.connect(NoTls).await;
+        let (client, connection) =
+            connected.map_err(|cause| from_postgres("connect to PostgreSQL", cause))?;
+        let driver = tokio::spawn(async move {
+            // The client sees the same failure and reports it.
+            let _ = connection.await;
+        });
+        Ok(Self { client: ClientWrapper::new(client, driver) })
+    }
+}
+
+/// Runs an operation in a transaction that the caller has begun.
+pub(crate) async fn within<T>(
+    transaction: &Transaction<'_>,
+    work: impl AsyncFn(&mut Tx<'_>) -> Result<T>,
+) -> Result<T> {
+    let talking = AtomicBool::new(false);
+    let mut tx = Tx::new(AnySeat::Pg(Seat::within(transaction, &talking)));
+    let answer = work(&mut tx).await;
+    tx.judge(answer)
 }
 
 /// A dead server must be noticed in seconds, not in the hours of TCP's defaults.

@@ -111,6 +111,22 @@ impl Lite {
         answer
     }
 
+    /// Compiles a statement without running it.
+    pub(crate) fn prepare(&self, text: &str) -> Result<()> {
+        let reader = self.readers.take()?;
+        let prepared = reader.connection.prepare(text).map(drop);
+        self.readers.give_back(reader);
+        prepared.map_err(|cause| from_sqlite("prepare", cause))
+    }
+
+    /// The lines of the statement's plan.
+    pub(crate) fn explain(&self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<String>> {
+        let reader = self.readers.take()?;
+        let lines = explain(&reader.connection, sql, args);
+        self.readers.give_back(reader);
+        lines.map_err(|cause| from_sqlite(&sql.name(), cause))
+    }
+
     /// One reading statement, without a transaction around it.
     pub(super) fn each(&self, sql: Sql, args: &[Arg<'_>], visit: Visit<'_>) -> Result<()> {
         let mut reader = self.readers.take()?;
@@ -195,6 +211,11 @@ pub(super) fn each(
         visit(&Row::lite(row, sql.at))?;
     }
     Ok(())
+}
+
+fn explain(connection: &Connection, sql: Sql, args: &[Arg<'_>]) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", sql.sqlite))?;
+    statement.query_map(params_from_iter(args), |row| row.get("detail"))?.collect()
 }
 
 pub(super) fn execute(connection: &mut Connection, sql: Sql, args: &[Arg<'_>]) -> Result<u64> {
@@ -327,7 +348,7 @@ where
     T: Send + 'static,
     F: AsyncFn(&mut Tx<'_>) -> Result<T> + Send + 'static,
 {
-    pub(super) fn new(
+    pub(super) fn boxed(
         work: F,
         keep: fn(&T) -> bool,
     ) -> (Box<dyn Write>, oneshot::Receiver<Result<T>>) {

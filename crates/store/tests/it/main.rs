@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
+mod migrating;
+mod postgres;
 mod schema;
+mod sqlite;
 mod transactions;
 
 /// Each story on a fresh store of either database.
