@@ -6,6 +6,7 @@ mod migrating;
 mod postgres;
 mod schema;
 mod sqlite;
+mod statements;
 mod transactions;
 
 /// Each story on a fresh store of either database.
