@@ -3,6 +3,7 @@
 //! An operation is one async function over [`Tx`]; its statements are constants
 //! beside it, written once. [`Store::write`] returns when the work is durable.
 
+pub mod backup;
 pub mod checks;
 mod engine;
 mod error;
