@@ -26,6 +26,9 @@ use crate::wake::{Topic, Wakes, payload};
 /// How often a write is run before its conflict is the caller's problem.
 const TRIES: u32 = 8;
 
+/// And for how long, when each try itself waits for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The one channel for wakes.
 const CHANNEL: &str = "lango";
 
@@ -107,13 +110,12 @@ impl Pg {
     where
         F: AsyncFn(&mut Tx<'_>) -> Result<T>,
     {
-        let mut tries = 1;
+        let mut retries = Retries::begin();
         loop {
             match self.write_once(work, keep, wakes).await {
-                Err(error) if error.is_retry() && tries < TRIES => pause(tries, &error).await,
+                Err(error) => retries.after(error).await?,
                 answer => return answer,
             }
-            tries += 1;
         }
     }
 
@@ -154,13 +156,12 @@ impl Pg {
     where
         F: AsyncFn(&mut Tx<'_>) -> Result<T>,
     {
-        let mut tries = 1;
+        let mut retries = Retries::begin();
         loop {
             match self.read_once(work).await {
-                Err(error) if error.is_retry() && tries < TRIES => pause(tries, &error).await,
+                Err(error) => retries.after(error).await?,
                 answer => return answer,
             }
-            tries += 1;
         }
     }
 
@@ -184,13 +185,12 @@ impl Pg {
 
     /// One reading statement in its own implicit transaction.
     pub(super) async fn each(&self, sql: Sql, args: &[Arg<'_>], visit: Visit<'_>) -> Result<()> {
-        let mut tries = 1;
+        let mut retries = Retries::begin();
         let rows = loop {
             match self.rows_once(sql, args).await {
-                Err(error) if error.is_retry() && tries < TRIES => pause(tries, &error).await,
-                rows => break rows?,
+                Err(error) => retries.after(error).await?,
+                Ok(rows) => break rows,
             }
-            tries += 1;
         };
         rows.iter().try_for_each(|row| visit(&Row::pg(row, sql.at)))
     }
@@ -284,11 +284,30 @@ fn unreachable(url: &DatabaseUrl, cause: deadpool_postgres::PoolError) -> Error 
     Error::Unreachable { database, advice: advice.to_owned(), cause: Some(Box::new(cause)) }
 }
 
-/// Waits before the next try: longer each time, and never in step with others.
-async fn pause(tries: u32, error: &Error) {
-    tracing::debug!(%error, tries, "transaction will run again");
-    let longest = Duration::from_millis(5 << tries.min(7));
-    tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+/// How often and how long one operation has been tried.
+struct Retries {
+    tries: u32,
+    began: tokio::time::Instant,
+}
+
+impl Retries {
+    fn begin() -> Self {
+        Self { tries: 1, began: tokio::time::Instant::now() }
+    }
+
+    /// Returns when the operation may run again, or with the error when that is
+    /// no use. Waits longer each time, and never in step with other nodes.
+    async fn after(&mut self, error: Error) -> Result<()> {
+        let enough = self.tries >= TRIES || self.began.elapsed() > PATIENCE;
+        if enough || !error.is_retry() {
+            return Err(error);
+        }
+        tracing::debug!(%error, self.tries, "the operation will run again");
+        let longest = Duration::from_millis(5 << self.tries.min(7));
+        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+        self.tries += 1;
+        Ok(())
+    }
 }
 
 async fn begin(connection: &mut Object, read_only: bool) -> Result<Transaction<'_>> {
