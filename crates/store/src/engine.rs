@@ -23,8 +23,8 @@ use crate::sql::{Bulk, Sql};
 use crate::value::{Arg, FromRow, Row, ToArgs};
 use crate::wake::{Subscription, Topic, Wakes};
 
-pub(crate) use postgres::Pg;
-pub(crate) use sqlite::Lite;
+pub(crate) use postgres::{Direct, Pg, within};
+pub(crate) use sqlite::{Lite, with_suffix};
 
 /// Where the data is: `sqlite:PATH` or `postgres://user:password@host/name`.
 #[derive(Clone)]
@@ -205,6 +205,11 @@ impl Store {
     /// but talk to its `tx`. On SQLite dropping the future does not stop it; on
     /// PostgreSQL it is undone.
     ///
+    /// Write `async move` and let the closure own what it captures: numbers,
+    /// `String`, `Arc`, whole structs. One that captures a reference compiles, but
+    /// its future cannot be given to `tokio::spawn` ("`Send` is not general
+    /// enough", rust-lang/rust#110338). The same holds for [`Store::read`].
+    ///
     /// PostgreSQL runs it on one snapshot (REPEATABLE READ): a row changed by
     /// somebody else since is a retry, so read-then-write is safe *for the rows
     /// it writes*. A rule across rows that it only reads needs a unique index or
@@ -241,7 +246,7 @@ impl Store {
     {
         match &self.inner.engine {
             Engine::Lite(lite) => {
-                let (write, answer) = sqlite::Closure::new(work, keep);
+                let (write, answer) = sqlite::Closure::boxed(work, keep);
                 lite.submit(write).await?;
                 answer.await.map_err(|_| Error::Closed)?
             }
@@ -296,7 +301,11 @@ impl Store {
     /// A fault of the database.
     pub async fn all<T: FromRow + Send>(&self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<T>> {
         let mut rows = Vec::new();
-        self.each(sql, args, &mut |row| Ok(rows.push(T::from_row(row)?))).await?;
+        self.each(sql, args, &mut |row| {
+            rows.push(T::from_row(row)?);
+            Ok(())
+        })
+        .await?;
         Ok(rows)
     }
 
@@ -403,7 +412,11 @@ impl<'t> Tx<'t> {
     /// A fault of the database, or of a column.
     pub async fn all<T: FromRow + Send>(&mut self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<T>> {
         let mut rows = Vec::new();
-        self.each(sql, args, &mut |row| Ok(rows.push(T::from_row(row)?))).await?;
+        self.each(sql, args, &mut |row| {
+            rows.push(T::from_row(row)?);
+            Ok(())
+        })
+        .await?;
         Ok(rows)
     }
 

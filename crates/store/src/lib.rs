@@ -4,11 +4,14 @@
 //! beside it, written once. [`Store::write`] returns when the work is durable.
 
 mod columns;
+pub mod backup;
+pub mod checks;
 mod engine;
 mod error;
 mod json;
 pub mod migrations;
 pub mod schema;
+pub mod secrets;
 mod sql;
 pub mod testing;
 mod value;

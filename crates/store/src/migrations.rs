@@ -76,14 +76,32 @@ pub async fn migrate(
     migrations: &'static [Migration],
     now_micros: i64,
 ) -> Result<Migrated> {
-    check_numbers(migrations)?;
-    let from = begin_once(store, migrations).await?;
-    for migration in migrations {
-        store
-            .write(async move |tx: &mut Tx<'_>| apply_if_due(tx, migration, now_micros).await)
-            .await?;
+    migrate_known(store, Known(migrations), now_micros).await
+}
+
+async fn migrate_known(store: &Store, known: Known, now_micros: i64) -> Result<Migrated> {
+    check_numbers(known.all())?;
+    let from = begin_once(store, known).await?;
+    for at in 0..known.all().len() {
+        let apply = async move |tx: &mut Tx<'_>| apply_if_due(tx, known.at(at), now_micros).await;
+        store.write(apply).await?;
     }
-    Ok(Migrated { from, to: last_number(migrations).max(from) })
+    Ok(Migrated { from, to: last_number(known.all()).max(from) })
+}
+
+/// Migrations as closures can capture them: with a reference in its type a closure
+/// could not be spawned, see [`Store::write`].
+#[derive(Clone, Copy)]
+struct Known(&'static [Migration]);
+
+impl Known {
+    fn all(self) -> &'static [Migration] {
+        self.0
+    }
+
+    fn at(self, position: usize) -> &'static Migration {
+        &self.0[position]
+    }
 }
 
 /// The version of the database, 0 when it has none.
@@ -110,12 +128,12 @@ pub(crate) async fn version_of(tx: &mut Tx<'_>) -> Result<u32> {
 
 /// Two nodes that make the very first tables at once meet in PostgreSQL's own
 /// catalogue; the second try finds them made.
-async fn begin_once(store: &Store, migrations: &'static [Migration]) -> Result<u32> {
-    let begin = async move |tx: &mut Tx<'_>| begin(tx, migrations).await;
-    match store.write(begin).await {
-        Err(Error::Conflict { .. }) => store.write(begin).await,
-        done => done,
+async fn begin_once(store: &Store, known: Known) -> Result<u32> {
+    let first = store.write(async move |tx: &mut Tx<'_>| begin(tx, known.all()).await).await;
+    if !matches!(first, Err(Error::Conflict { .. })) {
+        return first;
     }
+    store.write(async move |tx: &mut Tx<'_>| begin(tx, known.all()).await).await
 }
 
 /// Makes the tables of this module where they are missing, and refuses a database

@@ -83,6 +83,8 @@ const FORGET_WORK: Sql =
     sql!("UPDATE enforcements SET next_attempt_at = NULL WHERE router_id = $1");
 const CONTACT: Sql =
     sql!("UPDATE routers SET last_contact_at = $1, observed = $2, last_error = NULL WHERE id = $3");
+const KEEP_CONTACT: Sql =
+    sql!("UPDATE routers SET last_contact_at = $1, last_error = NULL WHERE id = $2");
 const SYNCED: Sql = sql!("UPDATE routers SET last_sync_at = $1 WHERE id = $2");
 const FAILED: Sql = sql!("UPDATE routers SET last_error = $1, last_error_at = $2 WHERE id = $3");
 const FORGET_STRANGERS: Sql = sql!("DELETE FROM strangers WHERE router_id = $1");
@@ -105,6 +107,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     REMOVE,
     FORGET_WORK,
     CONTACT,
+    KEEP_CONTACT,
     SYNCED,
     FAILED,
     FORGET_STRANGERS,
@@ -149,6 +152,11 @@ pub async fn note_contact(
     now: Timestamp,
 ) -> Result<(), Error> {
     tx.execute(CONTACT, &args![now, observed, id]).await.map(drop)
+}
+
+/// Notes that a router still answers.
+pub async fn keep_contact(tx: &mut Tx<'_>, id: RouterId, now: Timestamp) -> Result<(), Error> {
+    tx.execute(KEEP_CONTACT, &args![now, id]).await.map(drop)
 }
 
 /// Notes that a router could not be worked with.

@@ -59,6 +59,10 @@ const OPEN_ON: Sql = sql!(
     "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
      FROM sessions WHERE router_id = $1 AND ended_at IS NULL ORDER BY id"
 );
+const OPEN_OF_GRANT: Sql = sql!(
+    "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
+     FROM sessions WHERE router_id = $1 AND grant_id = $2 AND ended_at IS NULL ORDER BY id"
+);
 const OF_GRANT: Sql = sql!(
     "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
      FROM sessions WHERE grant_id = $1 ORDER BY id DESC LIMIT $2"
@@ -78,7 +82,7 @@ const RETIRE: Sql = sql!(
 
 /// Statements that the tests prepare on both databases.
 pub(crate) const STATEMENTS: &[Sql] =
-    &[OPEN, CLOSE, OPEN_ON, OF_GRANT, SEE_DEVICE, DEVICES_OF, BY_MAC, RETIRE];
+    &[OPEN, CLOSE, OPEN_ON, OPEN_OF_GRANT, OF_GRANT, SEE_DEVICE, DEVICES_OF, BY_MAC, RETIRE];
 
 /// Notes that a session began.
 pub async fn open(tx: &mut Tx<'_>, session: &Session) -> Result<(), Error> {
@@ -102,6 +106,15 @@ pub async fn close(
 /// The sessions that last on a router, as far as we know.
 pub async fn open_on(tx: &mut Tx<'_>, router: RouterId) -> Result<Vec<Session>, Error> {
     tx.all(OPEN_ON, &args![router]).await
+}
+
+/// A grant's sessions that last on a router, as far as we know.
+pub async fn open_of_grant(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    grant: GrantId,
+) -> Result<Vec<Session>, Error> {
+    tx.all(OPEN_OF_GRANT, &args![router, grant]).await
 }
 
 /// A grant's sessions, latest first.

@@ -7,7 +7,7 @@
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
@@ -171,7 +171,7 @@ async fn run(admin: &DatabaseUrl, statement: &str) -> Result<(), tokio_postgres:
         match client.batch_execute(statement).await {
             // Another test copies the same template right now.
             Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => {
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             done => return done,
         }
@@ -188,12 +188,21 @@ async fn connect(admin: &DatabaseUrl) -> Result<tokio_postgres::Client, tokio_po
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         match &self.cleanup {
-            Cleanup::Directory(directory) => {
-                // What stays behind is a directory with our name in it.
-                let _ = std::fs::remove_dir_all(directory);
-            }
+            Cleanup::Directory(directory) => remove_directory(directory),
             Cleanup::Database { admin, name } => drop_database(admin.clone(), name.clone()),
         }
+    }
+}
+
+/// The writer of a store that was just dropped may still be closing its files, so
+/// the directory is asked for until it is gone.
+fn remove_directory(directory: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    while std::fs::remove_dir_all(directory).is_err() && directory.exists() {
+        if Instant::now() > deadline {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, Object, Pool, Runtime, StatementCache, Transaction};
+use deadpool_postgres::{
+    ClientWrapper, Manager, Object, Pool, Runtime, StatementCache, Transaction,
+};
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -23,6 +25,9 @@ use crate::wake::{Topic, Wakes, payload};
 
 /// How often a write is run before its conflict is the caller's problem.
 const TRIES: u32 = 8;
+
+/// And for how long, when each try itself waits for a connection.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The one channel for wakes.
 const CHANNEL: &str = "lango";
@@ -70,14 +75,20 @@ impl Pg {
 
     /// A connection of its own, outside the pool, for long work such as a backup.
     pub(crate) async fn connect_directly(&self) -> Result<Direct> {
-        let attempted = "connect to PostgreSQL";
-        let connected = self.config.connect(NoTls).await;
-        let (client, connection) = connected.map_err(|cause| from_postgres(attempted, cause))?;
-        let driver = tokio::spawn(async move {
-            // The client sees the same failure and reports it.
-            let _ = connection.await;
-        });
-        Ok(Direct { client, _driver: AbortOnDrop(driver.abort_handle()) })
+        Direct::open(&self.config).await
+    }
+
+    /// The lines of the statement's plan, with whole-table reads made dear.
+    pub(crate) async fn explain(&self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<String>> {
+        let failed = |cause| from_postgres(&sql.name(), cause);
+        let direct = self.connect_directly().await?;
+        direct.client.batch_execute("SET enable_seqscan = off").await.map_err(failed)?;
+        let args: Vec<&(dyn ToSql + Sync)> = args.iter().map(|arg| arg as _).collect();
+        let text = format!("EXPLAIN {}", sql.postgres);
+        let statement = direct.client.prepare(&text).await.map_err(failed)?;
+        expect_arguments(statement.params().len(), args.len(), || sql.name())?;
+        let rows = direct.client.query(&statement, &args).await.map_err(failed)?;
+        rows.iter().map(|row| row.try_get(0).map_err(failed)).collect()
     }
 
     async fn connection(&self) -> Result<Object> {
@@ -99,13 +110,12 @@ impl Pg {
     where
         F: AsyncFn(&mut Tx<'_>) -> Result<T>,
     {
-        let mut tries = 1;
+        let mut retries = Retries::begin();
         loop {
             match self.write_once(work, keep, wakes).await {
-                Err(error) if error.is_retry() && tries < TRIES => pause(tries, &error).await,
+                Err(error) => retries.after(error).await?,
                 answer => return answer,
             }
-            tries += 1;
         }
     }
 
@@ -146,13 +156,12 @@ impl Pg {
     where
         F: AsyncFn(&mut Tx<'_>) -> Result<T>,
     {
-        let mut tries = 1;
+        let mut retries = Retries::begin();
         loop {
             match self.read_once(work).await {
-                Err(error) if error.is_retry() && tries < TRIES => pause(tries, &error).await,
+                Err(error) => retries.after(error).await?,
                 answer => return answer,
             }
-            tries += 1;
         }
     }
 
@@ -176,13 +185,12 @@ impl Pg {
 
     /// One reading statement in its own implicit transaction.
     pub(super) async fn each(&self, sql: Sql, args: &[Arg<'_>], visit: Visit<'_>) -> Result<()> {
-        let mut tries = 1;
+        let mut retries = Retries::begin();
         let rows = loop {
             match self.rows_once(sql, args).await {
-                Err(error) if error.is_retry() && tries < TRIES => pause(tries, &error).await,
-                rows => break rows?,
+                Err(error) => retries.after(error).await?,
+                Ok(rows) => break rows,
             }
-            tries += 1;
         };
         rows.iter().try_for_each(|row| visit(&Row::pg(row, sql.at)))
     }
@@ -202,8 +210,36 @@ impl Pg {
 
 /// A connection outside the pool.
 pub(crate) struct Direct {
-    pub(crate) client: Client,
-    _driver: AbortOnDrop,
+    pub(crate) client: ClientWrapper,
+}
+
+impl Direct {
+    pub(crate) async fn connect(url: &DatabaseUrl) -> Result<Self> {
+        let config = url.postgres_config().ok_or(Error::Closed)?;
+        Self::open(&tuned(url, config)?).await
+    }
+
+    async fn open(config: &Config) -> Result<Self> {
+        let connected = config.connect(NoTls).await;
+        let (client, connection) =
+            connected.map_err(|cause| from_postgres("connect to PostgreSQL", cause))?;
+        let driver = tokio::spawn(async move {
+            // The client sees the same failure and reports it.
+            let _ = connection.await;
+        });
+        Ok(Self { client: ClientWrapper::new(client, driver) })
+    }
+}
+
+/// Runs an operation in a transaction that the caller has begun.
+pub(crate) async fn within<T>(
+    transaction: &Transaction<'_>,
+    work: impl AsyncFn(&mut Tx<'_>) -> Result<T>,
+) -> Result<T> {
+    let talking = AtomicBool::new(false);
+    let mut tx = Tx::new(AnySeat::Pg(Seat::within(transaction, &talking)));
+    let answer = work(&mut tx).await;
+    tx.judge(answer)
 }
 
 /// A dead server must be noticed in seconds, not in the hours of TCP's defaults.
@@ -248,11 +284,30 @@ fn unreachable(url: &DatabaseUrl, cause: deadpool_postgres::PoolError) -> Error 
     Error::Unreachable { database, advice: advice.to_owned(), cause: Some(Box::new(cause)) }
 }
 
-/// Waits before the next try: longer each time, and never in step with others.
-async fn pause(tries: u32, error: &Error) {
-    tracing::debug!(%error, tries, "transaction will run again");
-    let longest = Duration::from_millis(5 << tries.min(7));
-    tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+/// How often and how long one operation has been tried.
+struct Retries {
+    tries: u32,
+    began: tokio::time::Instant,
+}
+
+impl Retries {
+    fn begin() -> Self {
+        Self { tries: 1, began: tokio::time::Instant::now() }
+    }
+
+    /// Returns when the operation may run again, or with the error when that is
+    /// no use. Waits longer each time, and never in step with other nodes.
+    async fn after(&mut self, error: Error) -> Result<()> {
+        let enough = self.tries >= TRIES || self.began.elapsed() > PATIENCE;
+        if enough || !error.is_retry() {
+            return Err(error);
+        }
+        tracing::debug!(%error, self.tries, "the operation will run again");
+        let longest = Duration::from_millis(5 << self.tries.min(7));
+        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+        self.tries += 1;
+        Ok(())
+    }
 }
 
 async fn begin(connection: &mut Object, read_only: bool) -> Result<Transaction<'_>> {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc as std_mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, params_from_iter};
@@ -68,15 +69,15 @@ impl Lite {
         let connection =
             connect_writer(path, settings).map_err(|cause| unreachable(path, cause))?;
         let (writer, messages) = mpsc::channel(QUEUE);
-        let commits = start_checkpoints(path, writer.downgrade())?;
+        let checkpoints = start_checkpoints(path, writer.downgrade())?;
         let thread = Writer {
             connection,
             log: with_suffix(path, "-wal"),
             wakes: Arc::clone(wakes),
-            commits,
+            checkpoints,
             log_cut_at: None,
         };
-        spawn("lango-writer", path, move || thread.serve(messages))?;
+        drop(spawn("lango-writer", path, move || thread.serve(messages))?);
         Ok(Self { path: path.to_owned(), writer, readers: Readers::new(path, settings) })
     }
 
@@ -109,6 +110,22 @@ impl Lite {
         let answer = tx.judge(answer);
         self.readers.give_back(reader);
         answer
+    }
+
+    /// Compiles a statement without running it.
+    pub(crate) fn prepare(&self, text: &str) -> Result<()> {
+        let reader = self.readers.take()?;
+        let prepared = reader.connection.prepare(text).map(drop);
+        self.readers.give_back(reader);
+        prepared.map_err(|cause| from_sqlite("prepare", cause))
+    }
+
+    /// The lines of the statement's plan.
+    pub(crate) fn explain(&self, sql: Sql, args: &[Arg<'_>]) -> Result<Vec<String>> {
+        let reader = self.readers.take()?;
+        let lines = explain(&reader.connection, sql, args);
+        self.readers.give_back(reader);
+        lines.map_err(|cause| from_sqlite(&sql.name(), cause))
     }
 
     /// One reading statement, without a transaction around it.
@@ -173,9 +190,13 @@ fn connect_writer(path: &Path, settings: &Settings) -> rusqlite::Result<Connecti
     Ok(connection)
 }
 
-fn spawn(name: &'static str, path: &Path, work: impl FnOnce() + Send + 'static) -> Result<()> {
+fn spawn(
+    name: &'static str,
+    path: &Path,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>> {
     let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
-    started.map(drop).map_err(|cause| {
+    started.map_err(|cause| {
         Error::file("cannot start a thread for", path, "the system has no thread left", Some(cause))
     })
 }
@@ -195,6 +216,11 @@ pub(super) fn each(
         visit(&Row::lite(row, sql.at))?;
     }
     Ok(())
+}
+
+fn explain(connection: &Connection, sql: Sql, args: &[Arg<'_>]) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", sql.sqlite))?;
+    statement.query_map(params_from_iter(args), |row| row.get("detail"))?.collect()
 }
 
 pub(super) fn execute(connection: &mut Connection, sql: Sql, args: &[Arg<'_>]) -> Result<u64> {
@@ -327,7 +353,7 @@ where
     T: Send + 'static,
     F: AsyncFn(&mut Tx<'_>) -> Result<T> + Send + 'static,
 {
-    pub(super) fn new(
+    pub(super) fn boxed(
         work: F,
         keep: fn(&T) -> bool,
     ) -> (Box<dyn Write>, oneshot::Receiver<Result<T>>) {
@@ -366,7 +392,7 @@ struct Writer {
     connection: Connection,
     log: PathBuf,
     wakes: Arc<Wakes>,
-    commits: std_mpsc::SyncSender<()>,
+    checkpoints: Checkpoints,
     log_cut_at: Option<Instant>,
 }
 
@@ -410,7 +436,7 @@ impl Writer {
         }
         self.commit(group);
         // A full channel means that a checkpoint is already asked for.
-        let _ = self.commits.try_send(());
+        let _ = self.checkpoints.commits.try_send(());
         other
     }
 
@@ -422,6 +448,8 @@ impl Writer {
             }
         }
         self.cut_log();
+        // Whoever waits for the end may want to replace the file next.
+        self.checkpoints.end();
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the database could not be closed in order");
         }
@@ -518,16 +546,28 @@ fn repeat(error: &Error) -> Error {
 
 /// A thread that moves the log into the file beside the writer. It sleeps while
 /// nothing is written, and asks the writer to cut the log when a burst is over.
-fn start_checkpoints(
-    path: &Path,
-    writer: mpsc::WeakSender<Message>,
-) -> Result<std_mpsc::SyncSender<()>> {
+fn start_checkpoints(path: &Path, writer: mpsc::WeakSender<Message>) -> Result<Checkpoints> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(path, flags).map_err(|cause| unreachable(path, cause))?;
     let (commits, committed) = std_mpsc::sync_channel(1);
-    spawn("lango-checkpoint", path, move || keep_log_short(&connection, &committed, &writer))?;
-    Ok(commits)
+    let keep = move || keep_log_short(&connection, &committed, &writer);
+    Ok(Checkpoints { commits, thread: spawn("lango-checkpoint", path, keep)? })
+}
+
+/// The checkpoint thread, as the writer sees it.
+struct Checkpoints {
+    commits: std_mpsc::SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Checkpoints {
+    fn end(self) {
+        drop(self.commits);
+        if self.thread.join().is_err() {
+            tracing::warn!("the checkpoint thread had panicked");
+        }
+    }
 }
 
 fn keep_log_short(
@@ -537,7 +577,9 @@ fn keep_log_short(
 ) {
     while committed.recv().is_ok() {
         loop {
-            std::thread::sleep(CHECKPOINT_EVERY);
+            if let Err(std_mpsc::RecvTimeoutError::Disconnected) = let_pile_up(committed) {
+                return;
+            }
             if let Err(error) = checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
                 tracing::warn!(%error, "checkpoint failed, the log grows until it succeeds");
             }
@@ -550,6 +592,18 @@ fn keep_log_short(
         if let Some(writer) = writer.upgrade() {
             // A full queue means that it is not idle after all.
             let _ = writer.try_send(Message::CutLog);
+        }
+    }
+}
+
+/// Waits for one period, or shorter when the store closes.
+fn let_pile_up(committed: &std_mpsc::Receiver<()>) -> Result<(), std_mpsc::RecvTimeoutError> {
+    let end = Instant::now() + CHECKPOINT_EVERY;
+    loop {
+        match committed.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(()) if Instant::now() < end => {}
+            Ok(()) | Err(std_mpsc::RecvTimeoutError::Timeout) => return Ok(()),
+            Err(gone) => return Err(gone),
         }
     }
 }

@@ -1,6 +1,13 @@
 //! The store as its users see it: the same stories on SQLite and PostgreSQL.
 
+#![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+
+mod backups;
+mod migrating;
+mod postgres;
 mod schema;
+mod sqlite;
+mod statements;
 mod transactions;
 
 /// Each story on a fresh store of either database.

@@ -1,0 +1,43 @@
+//! What nobody needs any more goes: devices that were not seen for their retention time, and
+//! objects of long ended grants on the routers.
+
+use crate::app::App;
+use lango_domain::time::{Span, Timestamp};
+use lango_store::{Error, Tx};
+
+/// How long an ended grant's objects stay on routers, disabled, for a renewal to find them.
+pub const KEEP_ENDED: Span = Span::days(7);
+/// The fact that says when devices were last retired.
+const LAST_RUN: &str = "devices retired at";
+
+/// Retires the devices of all tenants that were unused for the tenant's retention time.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn retire_devices(app: &App, now: Timestamp) -> Result<u64, Error> {
+    app.store()
+        .write(async move |tx: &mut Tx<'_>| {
+            let mut retired = 0;
+            for tenant in lango_store::tenants::all(tx).await? {
+                let before = now - tenant.device_retention;
+                retired +=
+                    lango_store::sessions::retire_devices(tx, tenant.id, before, now).await?;
+            }
+            lango_store::facts::keep(tx, LAST_RUN, &now.micros().to_string()).await?;
+            Ok(retired)
+        })
+        .await
+}
+
+/// When devices are to be retired next: a day after the last time, also across restarts.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn next_retirement(app: &App) -> Result<Timestamp, Error> {
+    let last = app
+        .store()
+        .read(async |tx: &mut Tx<'_>| lango_store::facts::read(tx, LAST_RUN).await)
+        .await?;
+    let last = last.and_then(|text| text.parse().ok()).unwrap_or(0);
+    Ok(Timestamp::from_micros(last) + Span::days(1))
+}

@@ -1,0 +1,208 @@
+//! The worker of one router: connect, compare, then follow and act until the connection breaks or
+//! we are stopped. Its troubles are its own: no other worker waits for it.
+
+use crate::app::App;
+use crate::reconcile::backoff;
+use crate::reconcile::connect::{ConnectError, connect};
+use crate::reconcile::visit::{Visit, VisitError};
+use lango_domain::time::{Span, Timestamp};
+use lango_routeros::Timeouts;
+use lango_store::routers::Router;
+use lango_store::{Error, Subscription, Topic, Tx};
+use lango_domain::ids::Id;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// How often who is online is read, also when the router says nothing.
+const FOLLOW_EVERY: Span = Span::seconds(5);
+/// How often everything is compared.
+const SYNC_EVERY: Span = Span::minutes(5);
+/// How often a sign of life is written down.
+const CONTACT_EVERY: Span = Span::seconds(30);
+
+/// Why a stay with a router ended.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Visit(#[from] VisitError),
+}
+
+/// How a router is doing, for everybody to see.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum Condition {
+    /// Not tried yet.
+    #[default]
+    New,
+    /// Connected and compared.
+    Up {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Out of reach, or not letting us in.
+    Down {
+        /// Since when.
+        since: Timestamp,
+        /// Tries that failed.
+        failures: i64,
+        /// What went wrong last.
+        error: String,
+    },
+}
+
+/// Where a worker shows how its router is doing.
+#[derive(Clone, Debug, Default)]
+pub struct Board(Arc<Mutex<Condition>>);
+
+impl Board {
+    /// How the router is doing.
+    pub fn read(&self) -> Condition {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn write(&self, condition: Condition) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = condition;
+    }
+}
+
+/// A worker.
+pub struct Worker {
+    app: App,
+    router: Router,
+    timeouts: Timeouts,
+    board: Board,
+    news: Subscription,
+    failures: i64,
+}
+
+impl Worker {
+    /// A worker for that router.
+    pub fn new(app: App, router: Router, timeouts: Timeouts, board: Board) -> Worker {
+        let news = app.store().subscribe(Topic::Router(router.id.raw()));
+        Worker { app, router, timeouts, board, news, failures: 0 }
+    }
+
+    /// Works until stopped. Work that is under way when the stop comes is not torn: an act either
+    /// ends and is recorded, or stays unconfirmed work.
+    pub async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let trouble = tokio::select! {
+                () = stop.cancelled() => return,
+                trouble = self.stay() => trouble,
+            };
+            self.note_trouble(&trouble).await;
+            let pause = backoff::pause(self.failures);
+            self.failures += 1;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.app.clock().sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Stays with the router until something goes wrong.
+    async fn stay(&mut self) -> Trouble {
+        match self.arrive().await {
+            Ok(mut visit) => match self.work(&mut visit).await {
+                Ok(never) => match never {},
+                Err(error) => error.into(),
+            },
+            Err(trouble) => trouble,
+        }
+    }
+
+    async fn arrive(&mut self) -> Result<Visit, Trouble> {
+        let driver = connect(&self.app, &self.router, self.timeouts).await?;
+        let mut visit = Visit::new(self.app.clone(), self.router.clone(), driver);
+        let report = visit.sync().await?;
+        self.failures = 0;
+        self.board.write(Condition::Up { since: self.app.clock().now() });
+        let (differences, online) = (report.differences.len(), report.online);
+        let strangers = report.strangers.len();
+        tracing::info!(
+            router.name = %self.router.name, tenant.id = %self.router.tenant,
+            differences, online, strangers,
+            "{} is up: {online} online, {differences} differences to repair", self.router.name
+        );
+        Ok(visit)
+    }
+
+    async fn work(&mut self, visit: &mut Visit) -> Result<std::convert::Infallible, VisitError> {
+        let now = self.app.clock().now();
+        let (mut follow_at, mut sync_at, mut contact_at) = (now, now + SYNC_EVERY, now);
+        loop {
+            visit.act().await?;
+            let now = self.app.clock().now();
+            if now >= follow_at {
+                visit.follow().await?;
+                follow_at = now + FOLLOW_EVERY;
+            }
+            if now >= sync_at {
+                visit.sync().await?;
+                sync_at = now + SYNC_EVERY;
+                continue;
+            }
+            if now >= contact_at {
+                self.note_contact(now).await?;
+                contact_at = now + CONTACT_EVERY;
+            }
+            let wake_at = self.next_attempt().await?.map_or(follow_at, |next| next.min(follow_at));
+            tokio::select! {
+                () = self.news.woken() => {}
+                // The router says that its sessions changed: read them now.
+                () = visit.changed() => follow_at = now,
+                () = self.app.clock().sleep_until(wake_at.min(sync_at)) => {}
+            }
+        }
+    }
+
+    async fn next_attempt(&self) -> Result<Option<Timestamp>, Error> {
+        let router = self.router.id;
+        self.app
+            .store()
+            .read(async move |tx: &mut Tx<'_>| {
+                lango_store::enforcements::next_attempt(tx, router).await
+            })
+            .await
+    }
+
+    async fn note_contact(&self, now: Timestamp) -> Result<(), Error> {
+        let router = self.router.id;
+        self.app
+            .store()
+            .write(async move |tx: &mut Tx<'_>| {
+                lango_store::routers::keep_contact(tx, router, now).await
+            })
+            .await
+    }
+
+    async fn note_trouble(&mut self, trouble: &Trouble) {
+        let now = self.app.clock().now();
+        let error = crate::observe::chain(trouble);
+        let since = match self.board.read() {
+            Condition::Down { since, .. } => since,
+            _ => now,
+        };
+        let news = self.failures == 0;
+        self.board.write(Condition::Down { since, failures: self.failures + 1, error: error.clone() });
+        if news {
+            tracing::warn!(
+                router.name = %self.router.name, tenant.id = %self.router.tenant, error,
+                "{} is down; its work waits, nobody else's does", self.router.name
+            );
+        }
+        let (router, text) = (self.router.id, error);
+        let noted = self
+            .app
+            .store()
+            .write(async move |tx: &mut Tx<'_>| {
+                lango_store::routers::note_failure(tx, router, &text, now).await
+            })
+            .await;
+        if let Err(error) = noted {
+            tracing::error!(%error, router.name = %self.router.name, "a router's trouble could not be noted");
+        }
+    }
+}
