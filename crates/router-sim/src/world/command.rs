@@ -8,7 +8,7 @@ use super::World;
 use super::hotspot::LoginBy;
 use super::items::Spot;
 use super::menus::Place;
-use super::query::Query;
+pub(crate) use super::query::Query;
 use super::row::{Row, Wanted, id_text};
 use super::table::Id;
 use super::trap::Trap;
@@ -43,6 +43,11 @@ impl Permissions {
     pub(crate) fn of_list(list: &str) -> Permissions {
         let granted = list.split(',').filter(|policy| !policy.is_empty() && !policy.starts_with('!'));
         Permissions { policies: granted.map(str::to_owned).collect() }
+    }
+
+    /// What the console may do.
+    pub(crate) fn everything() -> Permissions {
+        Permissions { policies: super::menus::POLICIES.iter().map(|policy| (*policy).to_owned()).collect() }
     }
 
     pub(crate) fn allows(&self, policy: &str) -> bool {

@@ -265,7 +265,7 @@ impl World {
         self.table(Place::Hotspot).text(server.id, "name")
     }
 
-    fn logs_in_by(&self, server: Server, method: &str) -> bool {
+    pub(super) fn logs_in_by(&self, server: Server, method: &str) -> bool {
         let Some(profile) = server.profile else { return false };
         let methods = self.table(Place::HotspotProfile).text(profile, "login-by");
         methods.split(',').any(|other| other == method)

@@ -78,13 +78,6 @@ impl World {
         }
     }
 
-    pub(crate) fn count(&self, spot: Spot) -> usize {
-        match spot {
-            Spot::Table(place) => self.table(place).len(),
-            other => self.ids(other).len(),
-        }
-    }
-
     /// Ids that may have `name=value`, found without looking at all; `None`: look at all.
     pub(crate) fn indexed(&self, spot: Spot, name: &str, value: &[u8]) -> Option<Vec<Id>> {
         let text = std::str::from_utf8(value).ok()?;
@@ -490,7 +483,12 @@ impl World {
 
     pub(super) fn tell_change(&mut self, spot: Spot, id: Id) {
         self.tell(spot, |world, watch| {
-            world.row(spot, id, &watch.wanted, watch.sensitive).map(Told::Row)
+            let mut row = world.row(spot, id, &Wanted::All, watch.sensitive)?;
+            if !watch.query.matches(&row) {
+                return None;
+            }
+            row.keep(&watch.wanted);
+            Some(Told::Row(row))
         });
     }
 
@@ -512,5 +510,9 @@ impl World {
     pub(crate) fn watch(&mut self, watch: super::Watch) {
         self.watches.retain(|watch| !watch.told.is_closed());
         self.watches.push(watch);
+    }
+
+    pub(crate) fn unwatch(&mut self, ended: impl Fn(u64) -> bool) {
+        self.watches.retain(|watch| !ended(watch.number));
     }
 }

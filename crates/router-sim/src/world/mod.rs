@@ -15,7 +15,7 @@ mod people;
 mod ppp;
 mod query;
 mod reboot;
-mod row;
+pub(crate) mod row;
 mod scheduler;
 mod script;
 mod table;
@@ -30,6 +30,7 @@ use lango_routeros::values::MacAddress;
 use tokio::sync::broadcast;
 
 pub(crate) use command::{Answer, Command, Permissions};
+pub(crate) use people::Page;
 pub use people::{Change, PersonEvent};
 pub use row::Row;
 pub(crate) use row::Watch;
@@ -157,10 +158,6 @@ impl World {
     fn at(&mut self, at: i64, deadline: Deadline) {
         self.deadline_number += 1;
         self.deadlines.insert((at, self.deadline_number, deadline));
-    }
-
-    pub(crate) fn now(&self) -> i64 {
-        self.now
     }
 
     /// What the router's own clock shows.

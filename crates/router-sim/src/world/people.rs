@@ -40,6 +40,15 @@ pub struct PersonEvent {
     pub change: Change,
 }
 
+/// Whose login page it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// The router's own: it hashes the password where `http-chap` is on.
+    Own,
+    /// A portal elsewhere, which posts the plain password to the router.
+    Portal,
+}
+
 /// Which way it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -130,13 +139,15 @@ impl World {
         self.ppp.address_of(mac).or(machine)
     }
 
-    /// Types name and password into the login page.
-    pub(crate) fn type_in(&mut self, mac: MacAddress, user: &str, password: &str) -> Result<(), String> {
+    /// Types name and password into a login page.
+    pub(crate) fn type_in(&mut self, mac: MacAddress, user: &str, password: &str, page: Page) -> Result<(), String> {
         let Some((ip, _)) = self.people.attached(mac) else {
             return Err("this machine is not attached".to_owned());
         };
         self.see(mac, ip, false);
-        self.log_in(mac, ip, user, password, LoginBy::HttpPap)
+        let hashed = page == Page::Own && self.hotspot_server(ip).is_some_and(|server| self.logs_in_by(server, "http-chap"));
+        let by = if hashed { LoginBy::HttpChap } else { LoginBy::HttpPap };
+        self.log_in(mac, ip, user, password, by)
     }
 
     pub(crate) fn take_trial(&mut self, mac: MacAddress) -> Result<(), String> {
@@ -195,9 +206,7 @@ impl World {
         self.keep_busy(mac, 0, 0);
         let Some(machine) = self.people.machines.get_mut(&mac) else { return };
         machine.silent_since.get_or_insert(now);
-        let ip = machine.ip;
         self.close_connections_of(mac);
-        let _ = ip;
         self.hush(mac);
     }
 

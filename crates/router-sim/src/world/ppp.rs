@@ -121,6 +121,10 @@ impl World {
         }
     }
 
+    pub(crate) fn dial_error(&self, mac: MacAddress) -> Option<String> {
+        self.ppp.last_error(mac)
+    }
+
     pub(super) fn try_dial(&mut self, mac: MacAddress) {
         let Some(dialer) = self.ppp.dialers.get(&mac) else { return };
         if dialer.session.is_some() {

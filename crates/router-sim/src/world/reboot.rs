@@ -1,6 +1,6 @@
 //! Owns what the router forgets when it starts anew, and its clock, which no battery keeps.
 
-use super::menus::{MENUS, Place};
+use super::menus::MENUS;
 use super::table::Id;
 use super::units::SECOND;
 use super::{Deadline, World};

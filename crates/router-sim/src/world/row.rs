@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use tokio::sync::mpsc;
 
 use super::items::Spot;
+use super::query::Query;
 use super::table::Id;
 
 /// One object as the router prints it: names and raw values in print order.
@@ -75,15 +76,18 @@ pub(crate) enum Told {
 /// Somebody who listens to a menu. When its queue is full it is dropped: the router would rather
 /// lose a listener than its memory.
 pub(crate) struct Watch {
+    /// Which listener of which connection; no two are the same.
+    pub(crate) number: u64,
     pub(crate) spot: Spot,
     pub(crate) wanted: Wanted,
     pub(crate) sensitive: bool,
-    pub(crate) told: mpsc::Sender<Told>,
+    pub(crate) query: Query,
+    pub(crate) told: mpsc::Sender<(u64, Told)>,
 }
 
 impl Watch {
     pub(crate) fn tell(&self, told: Told) -> bool {
-        self.told.try_send(told).is_ok()
+        self.told.try_send((self.number, told)).is_ok()
     }
 }
 

@@ -13,7 +13,6 @@ const GAP: u64 = 1 << 32;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
-    pub(crate) id: Id,
     /// Made by the router itself; cannot be edited and does not survive a reboot.
     pub(crate) dynamic: bool,
     rank: u64,
@@ -45,10 +44,6 @@ impl Table {
             table.add(Vec::new(), false, None);
         }
         table
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.items.len()
     }
 
     pub(crate) fn item(&self, id: Id) -> Option<&Item> {
@@ -130,7 +125,7 @@ impl Table {
         let id = self.next;
         self.next += 1;
         let rank = self.rank_before(before);
-        self.items.insert(id, Item { id, dynamic, rank, values: Vec::new() });
+        self.items.insert(id, Item { dynamic, rank, values: Vec::new() });
         self.order.insert(rank, id);
         for (at, value) in values {
             self.put(id, at, Some(value));
