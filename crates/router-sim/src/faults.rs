@@ -180,7 +180,8 @@ impl Faults {
 
     pub(crate) fn take_short_print(&self, path: &str) -> Option<(usize, PrintEnd)> {
         self.take(|plan| {
-            let concerns = plan.short_print.as_ref().is_some_and(|(matching, _, _)| path.contains(matching));
+            let concerns =
+                plan.short_print.as_ref().is_some_and(|(matching, _, _)| path.contains(matching));
             concerns.then(|| plan.short_print.take()).flatten().map(|(_, rows, end)| (rows, end))
         })
     }

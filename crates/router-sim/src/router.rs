@@ -18,7 +18,9 @@ use crate::faults::Faults;
 use crate::server::{Port, Speaks, serve, tls};
 use crate::world::command::Query;
 use crate::world::row::Wanted;
-use crate::world::{Answer, Command, Make, Page, Permissions, PersonEvent, Row, Trap, Verdict, World};
+use crate::world::{
+    Answer, Command, Make, Page, Permissions, PersonEvent, Row, Trap, Verdict, World,
+};
 
 /// How often a running router looks at the clock by itself.
 const TICK: Duration = Duration::from_millis(50);
@@ -120,7 +122,10 @@ struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Router").field("api", &self.api).field("rest", &self.rest).finish_non_exhaustive()
+        f.debug_struct("Router")
+            .field("api", &self.api)
+            .field("rest", &self.rest)
+            .finish_non_exhaustive()
     }
 }
 
@@ -131,7 +136,8 @@ impl RouterSim {
         let secured = settings.api_tls.map(|_| tls::self_signed(&settings.identity)).transpose()?;
         let (acceptor, fingerprint) = secured.unzip();
         let bind = |address: Option<SocketAddr>| address.map(Port::bind).transpose();
-        let (api, api_tls, rest) = (bind(settings.api)?, bind(settings.api_tls)?, bind(settings.rest)?);
+        let (api, api_tls, rest) =
+            (bind(settings.api)?, bind(settings.api_tls)?, bind(settings.rest)?);
         let address = |port: &Option<Port>| port.as_ref().map(|port| port.address);
         let now = clock.now_micros();
         let shared = Shared {
@@ -145,7 +151,8 @@ impl RouterSim {
             rest: address(&rest),
         };
         let router = Router { shared: Arc::new(shared) };
-        let ports = [(api, Speaks::Api(None)), (api_tls, Speaks::Api(acceptor)), (rest, Speaks::Rest)];
+        let ports =
+            [(api, Speaks::Api(None)), (api_tls, Speaks::Api(acceptor)), (rest, Speaks::Rest)];
         for (port, speaks) in ports {
             if let Some(port) = port {
                 tasks.spawn(serve(port, speaks, router.clone(), tasks.clone(), stop.clone()));
@@ -282,7 +289,9 @@ impl Router {
 
     /// The rows of a menu in which every named property has the given value.
     pub fn matching(&self, menu: &str, values: &[(&str, &str)]) -> Vec<Row> {
-        let equal = |query: Query, (name, value): &(&str, &str)| query.and(Query::equal(name, value.as_bytes()));
+        let equal = |query: Query, (name, value): &(&str, &str)| {
+            query.and(Query::equal(name, value.as_bytes()))
+        };
         let query = values.iter().fold(Query::default(), equal);
         self.with(|world| {
             let Ok(spot) = world.spot(menu) else { return Vec::new() };
@@ -308,8 +317,14 @@ impl Router {
     }
 
     /// Runs any command with all policies: its rows and its `ret`.
-    pub fn run(&self, path: &str, values: &[(&str, &str)]) -> Result<(Vec<Row>, Option<String>), Trap> {
-        let command = values.iter().fold(Command::of(path), |command, (name, value)| command.with(name, *value));
+    pub fn run(
+        &self,
+        path: &str,
+        values: &[(&str, &str)],
+    ) -> Result<(Vec<Row>, Option<String>), Trap> {
+        let command = values
+            .iter()
+            .fold(Command::of(path), |command, (name, value)| command.with(name, *value));
         match self.with(|world| world.execute(&command, &Permissions::everything()))? {
             Answer::Rows(rows) => Ok((rows, None)),
             Answer::Value(value) => Ok((Vec::new(), Some(value))),
@@ -331,7 +346,8 @@ impl Router {
     /// Power off and on at once: every connection is reset, memory is forgotten, flash is kept
     /// (configuration, users' totals, hotspot cookies), the clock stands at 1970-01-02.
     pub fn reboot(&self, reboot: Reboot) {
-        let after = reboot.ntp_after.map(|after| i64::try_from(after.as_micros()).unwrap_or(i64::MAX));
+        let after =
+            reboot.ntp_after.map(|after| i64::try_from(after.as_micros()).unwrap_or(i64::MAX));
         self.with(|world| world.reboot(after));
         self.faults().reset_connections();
     }
@@ -371,7 +387,12 @@ impl Router {
 
     /// The same by the form of a portal elsewhere, which sends the plain password to the router:
     /// that needs `http-pap` or `https` in `login-by`.
-    pub fn login_from_portal(&self, mac: MacAddress, user: &str, password: &str) -> Result<(), String> {
+    pub fn login_from_portal(
+        &self,
+        mac: MacAddress,
+        user: &str,
+        password: &str,
+    ) -> Result<(), String> {
         self.with(|world| world.type_in(mac, user, password, Page::Portal))
     }
 

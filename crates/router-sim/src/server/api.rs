@@ -175,7 +175,8 @@ impl Session {
         let Some(user) = &self.user else {
             return self.fatal("not logged in");
         };
-        let permissions = user.permissions.clone().without(&self.router.faults().now().taken_policies);
+        let permissions =
+            user.permissions.clone().without(&self.router.faults().now().taken_policies);
         match command.path.as_str() {
             "/cancel" => {
                 self.cancel(&command, tag);
@@ -220,7 +221,13 @@ impl Session {
         None
     }
 
-    fn rows(&mut self, command: &Command, rows: &[Row], says_empty: bool, tag: Option<&[u8]>) -> Option<End> {
+    fn rows(
+        &mut self,
+        command: &Command,
+        rows: &[Row],
+        says_empty: bool,
+        tag: Option<&[u8]>,
+    ) -> Option<End> {
         let short = self.router.faults().take_short_print(&command.path);
         let shown = short.as_ref().map_or(rows.len(), |(rows, _)| *rows).min(rows.len());
         for row in &rows[..shown] {
@@ -250,7 +257,8 @@ impl Session {
             let challenge = self.challenge.take();
             let outcome = self.router.with(|world| {
                 world.check_user_by(&name, "api", |password| {
-                    let right = challenge.as_ref().and_then(|challenge| api_response(password, challenge));
+                    let right =
+                        challenge.as_ref().and_then(|challenge| api_response(password, challenge));
                     right.is_some_and(|right| right == response)
                 })
             });
@@ -327,7 +335,8 @@ impl Session {
             !ends
         });
         ended.sort_unstable();
-        self.router.with(|world| world.unwatch(|number| ended.iter().any(|(ended, _)| *ended == number)));
+        self.router
+            .with(|world| world.unwatch(|number| ended.iter().any(|(ended, _)| *ended == number)));
         for (_, tag) in ended {
             let tag = (!tag.is_empty()).then_some(tag);
             self.trap(&Trap::interrupted(), tag.as_deref());
@@ -402,7 +411,10 @@ fn command_of(sentence: &Sentence) -> Command {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Command {
         path: text(sentence.command()),
-        attributes: sentence.attributes().map(|(name, value)| (text(name), value.to_vec())).collect(),
+        attributes: sentence
+            .attributes()
+            .map(|(name, value)| (text(name), value.to_vec()))
+            .collect(),
         query: Query::parse(sentence.queries()),
     }
 }

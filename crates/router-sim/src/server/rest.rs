@@ -24,7 +24,8 @@ pub(crate) async fn serve(stream: TcpStream, router: Router) {
     let epoch = plan.borrow().epoch;
     let serving = router.clone();
     let service = service_fn(move |request| answer(request, serving.clone()));
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let served =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         // An error here is a client that went away, or a reply that a fault took back.
         _ = served => {}
@@ -67,7 +68,7 @@ async fn answer(request: Request<Incoming>, router: Router) -> Result<Response<F
     }
     let response = match handle(request, &router).await {
         Ok(response) => response,
-        Err(Stop::Refused(response)) => response,
+        Err(Stop::Refused { status, detail }) => refusal(status, &detail),
         Err(Stop::Lost) => return Err(Lost),
     };
     if router.faults().take_cut().is_some() {
@@ -76,12 +77,16 @@ async fn answer(request: Request<Incoming>, router: Router) -> Result<Response<F
     Ok(response)
 }
 
+/// Why a request gets nothing of what it asked for.
 enum Stop {
-    Refused(Response<Full<Bytes>>),
+    Refused { status: StatusCode, detail: String },
     Lost,
 }
 
-async fn handle(request: Request<Incoming>, router: &Router) -> Result<Response<Full<Bytes>>, Stop> {
+async fn handle(
+    request: Request<Incoming>,
+    router: &Router,
+) -> Result<Response<Full<Bytes>>, Stop> {
     let permissions = authenticate(&request, router)?;
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
@@ -89,7 +94,8 @@ async fn handle(request: Request<Incoming>, router: &Router) -> Result<Response<
     let path = percent_decoded(path);
     let query = parts.uri.query().unwrap_or_default();
     let body = read_body(body).await?;
-    let (command, shape) = command_of(&parts.method, path.trim_end_matches('/'), query, &body, router)?;
+    let (command, shape) =
+        command_of(&parts.method, path.trim_end_matches('/'), query, &body, router)?;
     if let Some(trap) = router.faults().take_refusal(&command.path) {
         return Err(refused(&trap));
     }
@@ -109,21 +115,19 @@ fn authenticate(request: &Request<Incoming>, router: &Router) -> Result<Permissi
     let outcome = router.with(|world| world.check_user(name, password, "rest-api"));
     let taken = router.faults().now().taken_policies.clone();
     match outcome {
-        Ok(permissions) if !taken.iter().any(|policy| policy == "rest-api") => Ok(permissions.without(&taken)),
+        Ok(permissions) if !taken.iter().any(|policy| policy == "rest-api") => {
+            Ok(permissions.without(&taken))
+        }
         Ok(_) => Err(refused(&Trap::new("not enough permissions (9)"))),
         Err(trap) if trap.message.contains("permissions") => Err(refused(&trap)),
-        Err(_) => {
-            let Stop::Refused(mut response) = error(StatusCode::UNAUTHORIZED, "") else { return Err(Stop::Lost) };
-            let realm = hyper::header::HeaderValue::from_static("Basic realm=\"mikrotik\"");
-            response.headers_mut().insert(WWW_AUTHENTICATE, realm);
-            Err(Stop::Refused(response))
-        }
+        Err(_) => Err(error(StatusCode::UNAUTHORIZED, "")),
     }
 }
 
 async fn read_body(body: Incoming) -> Result<Map<String, Value>, Stop> {
     let bytes = Limited::new(body, BODY).collect().await;
-    let bytes = bytes.map_err(|_| error(StatusCode::BAD_REQUEST, "cannot read the body"))?.to_bytes();
+    let bytes =
+        bytes.map_err(|_| error(StatusCode::BAD_REQUEST, "cannot read the body"))?.to_bytes();
     if bytes.is_empty() {
         return Ok(Map::new());
     }
@@ -162,9 +166,12 @@ fn command_of(
             }
             Ok((command, shape))
         }
-        "PUT" if is_menu(path) => Ok((with_body(Command::of(format!("{path}/add")), body)?, Shape::Created)),
+        "PUT" if is_menu(path) => {
+            Ok((with_body(Command::of(format!("{path}/add")), body)?, Shape::Created))
+        }
         "PATCH" => {
-            let (menu, item) = if is_menu(path) { (path, "*1") } else { item().ok_or_else(no_menu)? };
+            let (menu, item) =
+                if is_menu(path) { (path, "*1") } else { item().ok_or_else(no_menu)? };
             let command = Command::of(format!("{menu}/set")).with(".id", item);
             Ok((with_body(command, body)?, Shape::Changed))
         }
@@ -256,7 +263,8 @@ fn reply(
         Some((_, PrintEnd::Trap(trap))) => return Err(refused(&trap)),
         None => {}
     }
-    let single = router.with(|world| world.spot(command.split().0).is_ok_and(|spot| spot.is_single()));
+    let single =
+        router.with(|world| world.spot(command.split().0).is_ok_and(|spot| spot.is_single()));
     if matches!(shape, Shape::One) || (matches!(shape, Shape::List) && single) {
         return match rows.first() {
             Some(row) => Ok(body(StatusCode::OK, &object(row))),
@@ -266,9 +274,15 @@ fn reply(
     Ok(body(StatusCode::OK, &Value::Array(rows.iter().map(object).collect())))
 }
 
-fn fetch(command: &Command, id: &str, router: &Router, permissions: &Permissions) -> Result<Value, Stop> {
+fn fetch(
+    command: &Command,
+    id: &str,
+    router: &Router,
+    permissions: &Permissions,
+) -> Result<Value, Stop> {
     let print = Command::of(format!("{}/print", command.split().0)).with(".id", id);
-    let answer = router.with(|world| world.execute(&print, permissions)).map_err(|trap| refused(&trap))?;
+    let answer =
+        router.with(|world| world.execute(&print, permissions)).map_err(|trap| refused(&trap))?;
     match answer {
         Answer::Rows(rows) => Ok(rows.first().map(object).unwrap_or_else(|| json!({}))),
         _ => Ok(json!({})),
@@ -298,6 +312,10 @@ fn refused(trap: &Trap) -> Stop {
 }
 
 fn error(status: StatusCode, detail: &str) -> Stop {
+    Stop::Refused { status, detail: detail.to_owned() }
+}
+
+fn refusal(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
     let mut object = json!({
         "error": status.as_u16(),
         "message": status.canonical_reason().unwrap_or_default(),
@@ -305,7 +323,12 @@ fn error(status: StatusCode, detail: &str) -> Stop {
     if !detail.is_empty() {
         object["detail"] = Value::String(detail.to_owned());
     }
-    Stop::Refused(body(status, &object))
+    let mut response = body(status, &object);
+    if status == StatusCode::UNAUTHORIZED {
+        let realm = hyper::header::HeaderValue::from_static("Basic realm=\"mikrotik\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, realm);
+    }
+    response
 }
 
 fn body(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {

@@ -41,13 +41,16 @@ pub(crate) struct Permissions {
 
 impl Permissions {
     pub(crate) fn of_list(list: &str) -> Permissions {
-        let granted = list.split(',').filter(|policy| !policy.is_empty() && !policy.starts_with('!'));
+        let granted =
+            list.split(',').filter(|policy| !policy.is_empty() && !policy.starts_with('!'));
         Permissions { policies: granted.map(str::to_owned).collect() }
     }
 
     /// What the console may do.
     pub(crate) fn everything() -> Permissions {
-        Permissions { policies: super::menus::POLICIES.iter().map(|policy| (*policy).to_owned()).collect() }
+        Permissions {
+            policies: super::menus::POLICIES.iter().map(|policy| (*policy).to_owned()).collect(),
+        }
     }
 
     pub(crate) fn allows(&self, policy: &str) -> bool {
@@ -103,7 +106,11 @@ impl Command {
 
 impl World {
     /// Does what a command says.
-    pub(crate) fn execute(&mut self, command: &Command, permissions: &Permissions) -> Result<Answer, Trap> {
+    pub(crate) fn execute(
+        &mut self,
+        command: &Command,
+        permissions: &Permissions,
+    ) -> Result<Answer, Trap> {
         match command.path.as_str() {
             "/quit" => return Ok(Answer::Quit),
             "/execute" => return self.run_execute(command, permissions),
@@ -133,13 +140,23 @@ impl World {
 
     /// The menu at a path, if this router has it.
     pub(crate) fn spot(&self, path: &str) -> Result<Spot, Trap> {
-        if self.make.absent.iter().any(|absent| path == absent || path.starts_with(&format!("{absent}/"))) {
+        if self
+            .make
+            .absent
+            .iter()
+            .any(|absent| path == absent || path.starts_with(&format!("{absent}/")))
+        {
             return Err(Trap::no_such_prefix());
         }
         Spot::of(path).ok_or_else(Trap::no_such_prefix)
     }
 
-    fn print(&self, spot: Spot, command: &Command, permissions: &Permissions) -> Result<Answer, Trap> {
+    fn print(
+        &self,
+        spot: Spot,
+        command: &Command,
+        permissions: &Permissions,
+    ) -> Result<Answer, Trap> {
         let ids = self.selected(spot, command)?;
         if command.value("count-only").is_some() {
             return Ok(Answer::Value(ids.len().to_string()));
@@ -167,7 +184,9 @@ impl World {
             .necessary()
             .filter_map(|(name, value)| self.indexed(spot, name, value))
             .min_by_key(Vec::len);
-        let matches = |id: &Id| self.row(spot, *id, &Wanted::All, true).is_some_and(|row| query.matches(&row));
+        let matches = |id: &Id| {
+            self.row(spot, *id, &Wanted::All, true).is_some_and(|row| query.matches(&row))
+        };
         let mut ids = candidates.unwrap_or_else(|| self.ids(spot));
         ids.retain(matches);
         ids
@@ -207,7 +226,17 @@ impl World {
             }
             _ => {}
         }
-        let verbs = ["set", "remove", "enable", "disable", "unset", "move", "reset-counters", "reset-counters-all", "comment"];
+        let verbs = [
+            "set",
+            "remove",
+            "enable",
+            "disable",
+            "unset",
+            "move",
+            "reset-counters",
+            "reset-counters-all",
+            "comment",
+        ];
         if !verbs.contains(&verb) {
             return Err(Trap::no_such_command());
         }
@@ -218,7 +247,13 @@ impl World {
         Ok(Answer::Done)
     }
 
-    fn change_one(&mut self, spot: Spot, verb: &str, id: Id, command: &Command) -> Result<(), Trap> {
+    fn change_one(
+        &mut self,
+        spot: Spot,
+        verb: &str,
+        id: Id,
+        command: &Command,
+    ) -> Result<(), Trap> {
         match verb {
             "set" | "comment" => self.set(spot, id, &command.written()),
             "remove" => self.remove(spot, id),
@@ -229,7 +264,10 @@ impl World {
                 self.set(spot, id, &[(name.as_str(), None)])
             }
             "move" => {
-                let before = command.text("destination").map(|word| self.resolve(spot, &word)).transpose()?;
+                let before = command
+                    .text("destination")
+                    .map(|word| self.resolve(spot, &word))
+                    .transpose()?;
                 self.shift(spot, id, before)
             }
             _ if spot == Spot::Table(Place::HotspotUser) => {
@@ -245,7 +283,8 @@ impl World {
         let Spot::Table(place) = spot else { return };
         let table = self.table_mut(place);
         let asked = table.text(id, "policy");
-        let kept: Vec<&str> = asked.split(',').filter(|policy| permissions.allows(policy)).collect();
+        let kept: Vec<&str> =
+            asked.split(',').filter(|policy| permissions.allows(policy)).collect();
         let kept = kept.join(",");
         table.put_named(id, "policy", &kept);
     }
@@ -266,7 +305,8 @@ impl World {
         let user = command.text("user").ok_or_else(|| Trap::missing("user"))?;
         let password = command.text("password").unwrap_or_default();
         let host = self.hotspot.host_on(address);
-        let mac = host.map(|host| host.mac).ok_or_else(|| Trap::new(format!("unknown host IP {ip}")))?;
+        let mac =
+            host.map(|host| host.mac).ok_or_else(|| Trap::new(format!("unknown host IP {ip}")))?;
         if let Some(claimed) = command.text("mac-address")
             && MacAddress::parse(&claimed) != Some(mac)
         {
@@ -276,7 +316,11 @@ impl World {
         Ok(Answer::Done)
     }
 
-    fn run_execute(&mut self, command: &Command, permissions: &Permissions) -> Result<Answer, Trap> {
+    fn run_execute(
+        &mut self,
+        command: &Command,
+        permissions: &Permissions,
+    ) -> Result<Answer, Trap> {
         permissions.demand("write")?;
         let script = command.text("script").ok_or_else(|| Trap::missing("script"))?;
         let outcome = self.run_script(&script, permissions);
@@ -288,7 +332,12 @@ impl World {
     }
 
     /// Checks name and password of somebody who wants to use an interface such as `api`.
-    pub(crate) fn check_user(&self, name: &str, password: &str, policy: &str) -> Result<Permissions, Trap> {
+    pub(crate) fn check_user(
+        &self,
+        name: &str,
+        password: &str,
+        policy: &str,
+    ) -> Result<Permissions, Trap> {
         self.check_user_by(name, policy, |stored| stored == password)
     }
 

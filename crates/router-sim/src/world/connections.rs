@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use lango_routeros::values::MacAddress;
 
 use super::World;
-use super::firewall::{Packet, State, Outcome, INTERNET};
+use super::firewall::{INTERNET, Outcome, Packet, State};
 use super::items::Spot;
 use super::row::Row;
 use super::table::Id;

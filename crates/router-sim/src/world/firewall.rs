@@ -64,7 +64,11 @@ impl Packet {
     }
 
     fn interfaces(&self) -> (&str, &str) {
-        if self.upwards { (&self.arrival.interface, UPLINK) } else { (UPLINK, &self.arrival.interface) }
+        if self.upwards {
+            (&self.arrival.interface, UPLINK)
+        } else {
+            (UPLINK, &self.arrival.interface)
+        }
     }
 }
 
@@ -78,13 +82,22 @@ impl World {
         }
     }
 
-    fn walk(&self, chain: &str, packet: &Packet, fasttrack: &mut bool, depth: usize) -> Option<Outcome> {
+    fn walk(
+        &self,
+        chain: &str,
+        packet: &Packet,
+        fasttrack: &mut bool,
+        depth: usize,
+    ) -> Option<Outcome> {
         let rules = self.table(Place::Filter);
         if depth > DEPTH {
             return None;
         }
         for id in rules.ids() {
-            if !rules.is_enabled(id) || !rules.is(id, "chain", chain) || !self.rule_matches(id, packet) {
+            if !rules.is_enabled(id)
+                || !rules.is(id, "chain", chain)
+                || !self.rule_matches(id, packet)
+            {
                 continue;
             }
             match rules.text(id, "action").as_str() {
@@ -109,8 +122,14 @@ impl World {
     }
 
     fn rule_matches(&self, id: Id, packet: &Packet) -> bool {
-        const UNDECIDABLE: [&str; 6] =
-            ["protocol", "src-port", "dst-port", "layer7-protocol", "packet-mark", "src-mac-address"];
+        const UNDECIDABLE: [&str; 6] = [
+            "protocol",
+            "src-port",
+            "dst-port",
+            "layer7-protocol",
+            "packet-mark",
+            "src-mac-address",
+        ];
         let rules = self.table(Place::Filter);
         if UNDECIDABLE.iter().any(|name| rules.is_written(id, name)) {
             return false;
@@ -124,7 +143,9 @@ impl World {
                 None => test(&text),
             }
         };
-        let within = |ip: Ipv4Addr| move |text: &str| Range::parse(text).is_some_and(|range| range.contains(ip));
+        let within = |ip: Ipv4Addr| {
+            move |text: &str| Range::parse(text).is_some_and(|range| range.contains(ip))
+        };
         holds("src-address", &within(packet.source))
             && holds("dst-address", &within(packet.target))
             && holds("src-address-list", &|list| self.is_listed(list, packet.source))
@@ -159,7 +180,9 @@ impl World {
         }
         let members = self.table(Place::InterfaceListMember);
         members.ids().any(|id| {
-            members.is_enabled(id) && members.is(id, "list", list) && members.is(id, "interface", interface)
+            members.is_enabled(id)
+                && members.is(id, "list", list)
+                && members.is(id, "interface", interface)
         })
     }
 
@@ -170,7 +193,9 @@ impl World {
         let exact = entries.find("address", &ip.to_string());
         exact.iter().any(counts)
             || self.wide_entries.iter().any(|id| {
-                counts(id) && Range::parse(&entries.text(*id, "address")).is_some_and(|range| range.contains(ip))
+                counts(id)
+                    && Range::parse(&entries.text(*id, "address"))
+                        .is_some_and(|range| range.contains(ip))
             })
     }
 }

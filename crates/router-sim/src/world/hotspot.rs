@@ -179,7 +179,12 @@ impl Hotspot {
     }
 
     pub(crate) fn hosts_on(&self, ip: &str) -> Vec<Id> {
-        ip.parse().ok().and_then(|ip: Ipv4Addr| self.host_on.get(&ip)).copied().into_iter().collect()
+        ip.parse()
+            .ok()
+            .and_then(|ip: Ipv4Addr| self.host_on.get(&ip))
+            .copied()
+            .into_iter()
+            .collect()
     }
 
     pub(crate) fn cookies_of(&self, user: &str) -> Vec<Id> {
@@ -202,7 +207,9 @@ impl Hotspot {
 
     fn mac_cookie(&self, mac: MacAddress, want: bool) -> Option<Id> {
         let ids = self.cookie_at.get(&mac)?;
-        ids.iter().copied().find(|id| self.cookies.get(id).is_some_and(|cookie| cookie.is_mac_cookie == want))
+        ids.iter()
+            .copied()
+            .find(|id| self.cookies.get(id).is_some_and(|cookie| cookie.is_mac_cookie == want))
     }
 
     /// Everything that memory alone holds; cookies and totals are on flash.
@@ -248,7 +255,10 @@ impl World {
             servers.is_enabled(*id) && self.pool_contains(&servers.text(*id, "address-pool"), ip)
         };
         let id = servers.ids().find(serves)?;
-        Some(Server { id, profile: self.table(Place::HotspotProfile).first("name", &servers.text(id, "profile")) })
+        Some(Server {
+            id,
+            profile: self.table(Place::HotspotProfile).first("name", &servers.text(id, "profile")),
+        })
     }
 
     pub(crate) fn pool_ranges(&self, pool: &str) -> Vec<Range> {
@@ -337,7 +347,8 @@ impl World {
         bindings.is_enabled(id)
             && !(machine.is_empty() && address.is_empty())
             && (machine.is_empty() || MacAddress::parse(&machine) == Some(mac))
-            && (address.is_empty() || Range::parse(&address).is_some_and(|range| range.contains(ip)))
+            && (address.is_empty()
+                || Range::parse(&address).is_some_and(|range| range.contains(ip)))
     }
 
     /// A new or changed binding takes hold of the hosts that are there. One that is taken away
@@ -371,7 +382,9 @@ impl World {
     ) -> Result<(), String> {
         let server = self.hotspot_server(ip).ok_or_else(|| format!("unknown host IP {ip}"))?;
         let method_allowed = match by {
-            LoginBy::HttpPap => self.logs_in_by(server, "http-pap") || self.logs_in_by(server, "https"),
+            LoginBy::HttpPap => {
+                self.logs_in_by(server, "http-pap") || self.logs_in_by(server, "https")
+            }
             LoginBy::HttpChap => self.logs_in_by(server, "http-chap"),
             LoginBy::Trial => self.logs_in_by(server, "trial"),
             _ => true,
@@ -408,7 +421,10 @@ impl World {
     ) -> Result<Id, String> {
         let users = self.table(Place::HotspotUser);
         let name = self.server_name(server);
-        let here = |id: &Id| matches!(users.text(*id, "server").as_str(), "" | "all") || users.is(*id, "server", &name);
+        let here = |id: &Id| {
+            matches!(users.text(*id, "server").as_str(), "" | "all")
+                || users.is(*id, "server", &name)
+        };
         let id = users.find("name", user).into_iter().find(here);
         let id = id.filter(|id| users.is_enabled(*id) && users.text(*id, "password") == password);
         let id = id.ok_or_else(|| "invalid username or password".to_owned())?;
@@ -417,14 +433,21 @@ impl World {
             return Err(format!("user {user} is not allowed to log in from this MAC address"));
         }
         match self.spent_limit(id, user) {
-            Some(Logout::UptimeLimit) => return Err(format!("user {user} has reached uptime limit")),
+            Some(Logout::UptimeLimit) => {
+                return Err(format!("user {user} has reached uptime limit"));
+            }
             Some(_) => return Err(format!("user {user} has reached traffic limit")),
             None => {}
         }
         let profile = self.user_profile(id);
-        let shared = profile.map(|profile| self.table(Place::HotspotUserProfile).text(profile, "shared-users"));
+        let shared = profile
+            .map(|profile| self.table(Place::HotspotUserProfile).text(profile, "shared-users"));
         let shared = shared.unwrap_or_default().parse::<usize>().unwrap_or(usize::MAX);
-        let others = self.hotspot.active_of.get(user).map_or(0, |ips| ips.iter().filter(|other| **other != ip).count());
+        let others = self
+            .hotspot
+            .active_of
+            .get(user)
+            .map_or(0, |ips| ips.iter().filter(|other| **other != ip).count());
         if others >= shared {
             return Err(format!("no more sessions are allowed for user {user}"));
         }
@@ -439,7 +462,13 @@ impl World {
         self.table(Place::HotspotUserProfile).first("name", &name)
     }
 
-    fn login_by_cookie(&mut self, server: Server, mac: MacAddress, ip: Ipv4Addr, mac_cookie: bool) -> bool {
+    fn login_by_cookie(
+        &mut self,
+        server: Server,
+        mac: MacAddress,
+        ip: Ipv4Addr,
+        mac_cookie: bool,
+    ) -> bool {
         let Some(id) = self.hotspot.mac_cookie(mac, mac_cookie) else { return false };
         let Some(cookie) = self.hotspot.cookies.get(&id) else { return false };
         let (user, password) = (cookie.user.clone(), cookie.password.clone());
@@ -471,7 +500,12 @@ impl World {
         server.profile.map(|id| profiles.text(id, "mac-auth-password")).unwrap_or_default()
     }
 
-    fn log_in_on_trial(&mut self, server: Server, mac: MacAddress, ip: Ipv4Addr) -> Result<(), String> {
+    fn log_in_on_trial(
+        &mut self,
+        server: Server,
+        mac: MacAddress,
+        ip: Ipv4Addr,
+    ) -> Result<(), String> {
         if self.trial_left(server, mac) <= 0 {
             return Err("trial time is used up".to_owned());
         }
@@ -482,7 +516,8 @@ impl World {
 
     fn trial_left(&self, server: Server, mac: MacAddress) -> i64 {
         let profiles = self.table(Place::HotspotProfile);
-        let span = |name| server.profile.and_then(|id| duration(&profiles.text(id, name))).unwrap_or(0);
+        let span =
+            |name| server.profile.and_then(|id| duration(&profiles.text(id, name))).unwrap_or(0);
         let (used, since) = self.hotspot.trials.get(&mac).copied().unwrap_or((0, self.now));
         let over = self.now - since >= span("trial-uptime-reset");
         span("trial-uptime-limit") - if over { 0 } else { used }
@@ -610,26 +645,42 @@ impl World {
         let page = matches!(by, LoginBy::HttpPap | LoginBy::HttpChap | LoginBy::Cookie);
         if page && self.logs_in_by(server, "cookie") {
             let profiles = self.table(Place::HotspotProfile);
-            let life = server.profile.and_then(|id| duration(&profiles.text(id, "http-cookie-lifetime")));
+            let life =
+                server.profile.and_then(|id| duration(&profiles.text(id, "http-cookie-lifetime")));
             self.bake(mac, user, password, false, life.unwrap_or(0));
         }
         let profiles = self.table(Place::HotspotUserProfile);
         let wanted = profile.is_some_and(|id| profiles.is(id, "add-mac-cookie", "true"));
-        if wanted && self.logs_in_by(server, "mac-cookie") && !matches!(by, LoginBy::Mac | LoginBy::Trial) {
+        if wanted
+            && self.logs_in_by(server, "mac-cookie")
+            && !matches!(by, LoginBy::Mac | LoginBy::Trial)
+        {
             let life = profile.and_then(|id| duration(&profiles.text(id, "mac-cookie-timeout")));
             self.bake(mac, user, password, true, life.unwrap_or(0));
         }
     }
 
-    fn bake(&mut self, mac: MacAddress, user: &str, password: &str, is_mac_cookie: bool, life: i64) {
+    fn bake(
+        &mut self,
+        mac: MacAddress,
+        user: &str,
+        password: &str,
+        is_mac_cookie: bool,
+        life: i64,
+    ) {
         if let Some(old) = self.hotspot.mac_cookie(mac, is_mac_cookie) {
             self.forget_cookie(old);
         }
         self.hotspot.next += 1;
         let id = self.hotspot.next;
         let ends = self.now + life;
-        let cookie =
-            Cookie { user: user.to_owned(), mac, password: password.to_owned(), is_mac_cookie, ends };
+        let cookie = Cookie {
+            user: user.to_owned(),
+            mac,
+            password: password.to_owned(),
+            is_mac_cookie,
+            ends,
+        };
         self.hotspot.cookies.insert(id, cookie);
         self.hotspot.cookie_of.entry(user.to_owned()).or_default().insert(id);
         self.hotspot.cookie_at.entry(mac).or_default().insert(id);
@@ -662,9 +713,17 @@ impl World {
             self.forget_cookie(cookie);
         }
         self.authorize_host(ip, false);
-        self.note("hotspot,info,debug", format!("{} ({ip}): logged out: {}", active.user, why.text()));
+        self.note(
+            "hotspot,info,debug",
+            format!("{} ({ip}): logged out: {}", active.user, why.text()),
+        );
         self.tell_dead(Spot::HotspotActive, u32::from(ip).into());
-        self.announce(active.mac, ip, &active.user, Change::Disconnected { why: why.text().to_owned() });
+        self.announce(
+            active.mac,
+            ip,
+            &active.user,
+            Change::Disconnected { why: why.text().to_owned() },
+        );
         self.arm_user(&active.user);
         self.expect_packet(active.mac);
     }
@@ -754,7 +813,8 @@ impl World {
     fn limit_due(&self, id: Id, user: &str) -> Option<(i64, Logout)> {
         let users = self.table(Place::HotspotUser);
         let past = self.hotspot.usage_of(id);
-        let (mut uptime, mut traffic, mut rate, mut sessions) = (past.uptime, past.traffic, Traffic::default(), 0);
+        let (mut uptime, mut traffic, mut rate, mut sessions) =
+            (past.uptime, past.traffic, Traffic::default(), 0);
         for ip in self.hotspot.active_of.get(user).into_iter().flatten() {
             let Some(active) = self.hotspot.actives.get(ip) else { continue };
             uptime += self.now - active.since;
@@ -762,16 +822,23 @@ impl World {
             rate = rate.plus(active.meter.rate());
             sessions += 1;
         }
-        let limit = |name: &str| values::parse_bytes(&users.text(id, name)).filter(|limit| *limit > 0);
+        let limit =
+            |name: &str| values::parse_bytes(&users.text(id, name)).filter(|limit| *limit > 0);
         let bytes = |name: &str, used: u64, rate: u64| {
             let at = reached_at(self.now, limit(name)?.saturating_sub(used), rate)?;
             Some((at, Logout::TrafficLimit))
         };
-        let time = duration(&users.text(id, "limit-uptime")).filter(|limit| *limit > 0).and_then(|limit| {
-            let left = (limit - uptime).max(0);
-            let at = if left == 0 { Some(self.now) } else { (sessions > 0).then(|| self.now + ceil_div(left, sessions)) };
-            Some((at?, Logout::UptimeLimit))
-        });
+        let time = duration(&users.text(id, "limit-uptime")).filter(|limit| *limit > 0).and_then(
+            |limit| {
+                let left = (limit - uptime).max(0);
+                let at = if left == 0 {
+                    Some(self.now)
+                } else {
+                    (sessions > 0).then(|| self.now + ceil_div(left, sessions))
+                };
+                Some((at?, Logout::UptimeLimit))
+            },
+        );
         [
             time,
             bytes("limit-bytes-in", traffic.bytes_in, rate.bytes_in),
@@ -787,7 +854,8 @@ impl World {
         let active = self.hotspot.actives.get(&ip)?;
         let user = self.table(Place::HotspotUser).first("name", &active.user);
         let limit = user.and_then(|id| self.limit_due(id, &active.user));
-        let timeout = active.session_timeout.map(|span| (active.since + span, Logout::SessionTimeout));
+        let timeout =
+            active.session_timeout.map(|span| (active.since + span, Logout::SessionTimeout));
         let silent = self.people.silent_since(active.mac);
         let quiet = |span: Option<i64>, why| Some((silent?.max(active.since) + span?, why));
         let idle = quiet(active.idle_timeout, Logout::IdleTimeout);
@@ -797,7 +865,8 @@ impl World {
 
     /// Sets the alarms of all sessions of a user anew.
     pub(super) fn arm_user(&mut self, user: &str) {
-        let ips: Vec<Ipv4Addr> = self.hotspot.active_of.get(user).into_iter().flatten().copied().collect();
+        let ips: Vec<Ipv4Addr> =
+            self.hotspot.active_of.get(user).into_iter().flatten().copied().collect();
         for ip in ips {
             self.arm_session(ip);
         }
@@ -849,7 +918,8 @@ impl World {
     pub(super) fn hush(&mut self, mac: MacAddress) {
         for id in self.hotspot.host_of.get(&mac).cloned().unwrap_or_default() {
             let servers = self.table(Place::Hotspot);
-            let server = self.hotspot.hosts.get(&id).and_then(|host| servers.first("name", &host.server));
+            let server =
+                self.hotspot.hosts.get(&id).and_then(|host| servers.first("name", &host.server));
             let idle = server.and_then(|id| duration(&servers.text(id, "idle-timeout")));
             if let Some(idle) = idle {
                 self.at(self.now + idle, Deadline::Host(id));
@@ -889,9 +959,9 @@ impl World {
         row.push("mac-address", active.mac.to_string());
         row.push("login-by", active.by.text());
         row.push("uptime", duration_text(self.now - active.since));
-        let left = self.session_due(active.ip).filter(|(_, why)| {
-            matches!(why, Logout::SessionTimeout | Logout::UptimeLimit)
-        });
+        let left = self
+            .session_due(active.ip)
+            .filter(|(_, why)| matches!(why, Logout::SessionTimeout | Logout::UptimeLimit));
         if let Some((at, _)) = left {
             row.push("session-time-left", duration_text(at - self.now));
         }

@@ -45,6 +45,9 @@ static SPOTS: LazyLock<HashMap<&'static str, Spot>> = LazyLock::new(|| {
 /// One written attribute: its name and its raw value; `None` unsets it.
 pub(crate) type Attribute<'a> = (&'a str, Option<&'a [u8]>);
 
+/// The same after checking: its place in the menu and its normalised value.
+type Written = (usize, Option<Vec<u8>>);
+
 impl Spot {
     pub(crate) fn of(path: &str) -> Option<Spot> {
         SPOTS.get(path).copied()
@@ -65,7 +68,9 @@ impl World {
     pub(crate) fn ids(&self, spot: Spot) -> Vec<Id> {
         match spot {
             Spot::Table(place) => self.table(place).ids().collect(),
-            Spot::HotspotActive => self.hotspot.actives.keys().map(|ip| u32::from(*ip).into()).collect(),
+            Spot::HotspotActive => {
+                self.hotspot.actives.keys().map(|ip| u32::from(*ip).into()).collect()
+            }
             Spot::HotspotHost => self.hotspot.hosts.keys().copied().collect(),
             Spot::HotspotCookie => self.hotspot.cookies.keys().copied().collect(),
             Spot::PppActive => self.ppp.sessions.keys().copied().collect(),
@@ -87,9 +92,12 @@ impl World {
         match (spot, name) {
             (Spot::Table(place), _) => self.table(place).indexed(name, value),
             (Spot::HotspotActive, "user") => Some(self.hotspot.actives_of(text)),
-            (Spot::HotspotActive, "address") => {
-                Some(text.parse::<std::net::Ipv4Addr>().map(|ip| u32::from(ip).into()).into_iter().collect())
-            }
+            (Spot::HotspotActive, "address") => Some(
+                text.parse::<std::net::Ipv4Addr>()
+                    .map(|ip| u32::from(ip).into())
+                    .into_iter()
+                    .collect(),
+            ),
             (Spot::HotspotActive, "mac-address") => Some(self.hotspot.actives_at(text)),
             (Spot::HotspotHost, "mac-address") => Some(self.hotspot.hosts_at(text)),
             (Spot::HotspotHost, "address") => Some(self.hotspot.hosts_on(text)),
@@ -156,7 +164,10 @@ impl World {
     /// Properties that the router works out when they are read.
     fn computed(&self, place: Place, id: Id, name: &str) -> Option<String> {
         match (place, name) {
-            (Place::HotspotUser, "uptime" | "bytes-in" | "bytes-out" | "packets-in" | "packets-out") => {
+            (
+                Place::HotspotUser,
+                "uptime" | "bytes-in" | "bytes-out" | "packets-in" | "packets-out",
+            ) => {
                 let usage = self.hotspot.usage_of(id);
                 Some(match name {
                     "uptime" => duration_text(usage.uptime),
@@ -229,7 +240,9 @@ impl World {
             attributes.iter().filter(|(name, _)| *name != "place-before").copied().collect();
         let written = self.checked(place, &plain)?;
         let menu = self.table(place).menu;
-        let has = |name: &str| written.iter().any(|(at, value)| menu.fields[*at].name == name && value.is_some());
+        let has = |name: &str| {
+            written.iter().any(|(at, value)| menu.fields[*at].name == name && value.is_some())
+        };
         if let Some(name) = menu.required.iter().find(|name| !has(name)) {
             return Err(Trap::missing(name));
         }
@@ -242,7 +255,8 @@ impl World {
     }
 
     fn place_before(&self, place: Place, attributes: &[Attribute<'_>]) -> Result<Option<Id>, Trap> {
-        let Some((_, Some(value))) = attributes.iter().find(|(name, _)| *name == "place-before") else {
+        let Some((_, Some(value))) = attributes.iter().find(|(name, _)| *name == "place-before")
+        else {
             return Ok(None);
         };
         if self.table(place).menu.shape != Shape::Ordered {
@@ -253,7 +267,12 @@ impl World {
     }
 
     /// Changes an item.
-    pub(crate) fn set(&mut self, spot: Spot, id: Id, attributes: &[Attribute<'_>]) -> Result<(), Trap> {
+    pub(crate) fn set(
+        &mut self,
+        spot: Spot,
+        id: Id,
+        attributes: &[Attribute<'_>],
+    ) -> Result<(), Trap> {
         let place = match spot {
             Spot::Table(place) => place,
             Spot::Clock => return Ok(()),
@@ -358,11 +377,7 @@ impl World {
     }
 
     /// Attributes as they will be kept: position in the menu and normalised value.
-    fn checked(
-        &self,
-        place: Place,
-        attributes: &[Attribute<'_>],
-    ) -> Result<Vec<(usize, Option<Vec<u8>>)>, Trap> {
+    fn checked(&self, place: Place, attributes: &[Attribute<'_>]) -> Result<Vec<Written>, Trap> {
         let menu = self.table(place).menu;
         let mut written = Vec::with_capacity(attributes.len());
         for (name, value) in attributes {
@@ -387,16 +402,14 @@ impl World {
         Ok(written)
     }
 
-    fn refuse_twin(
-        &self,
-        place: Place,
-        id: Option<Id>,
-        written: &[(usize, Option<Vec<u8>>)],
-    ) -> Result<(), Trap> {
+    fn refuse_twin(&self, place: Place, id: Option<Id>, written: &[Written]) -> Result<(), Trap> {
         let table = self.table(place);
         let Some((names, text)) = table.menu.unique else { return Ok(()) };
         let touched = |name: &str| {
-            written.iter().find(|(at, _)| table.menu.fields[*at].name == name).map(|(_, value)| value)
+            written
+                .iter()
+                .find(|(at, _)| table.menu.fields[*at].name == name)
+                .map(|(_, value)| value)
         };
         if id.is_some() && !names.iter().any(|name| touched(name).is_some()) {
             return Ok(());

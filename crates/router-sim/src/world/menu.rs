@@ -153,9 +153,9 @@ impl Field {
             Kind::Ip => text()?.parse::<Ipv4Addr>().map_err(|_| refuse())?.to_string(),
             Kind::Network => network(text()?).ok_or_else(refuse)?,
             Kind::AddressOrPool => text()?.to_owned(),
-            Kind::Mac => {
-                MacAddress::parse(text()?).ok_or_else(|| Trap::invalid_value(self.name))?.to_string()
-            }
+            Kind::Mac => MacAddress::parse(text()?)
+                .ok_or_else(|| Trap::invalid_value(self.name))?
+                .to_string(),
             Kind::Rate => {
                 values::RateLimit::parse(text()?).ok_or_else(refuse)?;
                 text()?.to_owned()

@@ -501,8 +501,25 @@ const RULE: &[Field] = &[
 
 /// Everything a group may be allowed to do.
 pub(crate) const POLICIES: &[&str] = &[
-    "local", "telnet", "ssh", "ftp", "reboot", "read", "write", "policy", "test", "winbox", "password", "web",
-    "sniff", "sensitive", "api", "romon", "rest-api", "dude", "tikapp",
+    "local",
+    "telnet",
+    "ssh",
+    "ftp",
+    "reboot",
+    "read",
+    "write",
+    "policy",
+    "test",
+    "winbox",
+    "password",
+    "web",
+    "sniff",
+    "sensitive",
+    "api",
+    "romon",
+    "rest-api",
+    "dude",
+    "tikapp",
 ];
 
 impl Field {

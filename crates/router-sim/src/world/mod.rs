@@ -242,7 +242,8 @@ impl World {
         }
         for (name, password, group) in self.make.users.clone() {
             let values = [("name", name), ("password", password), ("group", group)];
-            let values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let values: Vec<_> =
+                values.iter().map(|(name, value)| (*name, value.as_str())).collect();
             self.plant(Place::User, &values);
         }
     }
@@ -259,6 +260,7 @@ impl World {
 }
 
 fn version_numbers(version: &str) -> (u32, u32) {
-    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    let mut numbers =
+        version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
     (numbers.next().unwrap_or(7), numbers.next().unwrap_or(0))
 }

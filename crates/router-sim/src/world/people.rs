@@ -85,7 +85,8 @@ impl People {
     }
 
     pub(crate) fn everybody(&self) -> Vec<MacAddress> {
-        let mut attached: Vec<_> = self.machines.keys().copied().filter(|mac| self.is_attached(*mac)).collect();
+        let mut attached: Vec<_> =
+            self.machines.keys().copied().filter(|mac| self.is_attached(*mac)).collect();
         attached.sort_unstable();
         attached
     }
@@ -94,7 +95,13 @@ impl People {
 impl World {
     pub(super) fn announce(&self, mac: MacAddress, ip: Ipv4Addr, user: &str, change: Change) {
         // Nobody need listen.
-        let _ = self.events.send(PersonEvent { mac, ip, user: user.to_owned(), at_micros: self.now, change });
+        let _ = self.events.send(PersonEvent {
+            mac,
+            ip,
+            user: user.to_owned(),
+            at_micros: self.now,
+            change,
+        });
     }
 
     /// The machine joins the hotspot's network and gets the address it had before, or a free one.
@@ -140,12 +147,19 @@ impl World {
     }
 
     /// Types name and password into a login page.
-    pub(crate) fn type_in(&mut self, mac: MacAddress, user: &str, password: &str, page: Page) -> Result<(), String> {
+    pub(crate) fn type_in(
+        &mut self,
+        mac: MacAddress,
+        user: &str,
+        password: &str,
+        page: Page,
+    ) -> Result<(), String> {
         let Some((ip, _)) = self.people.attached(mac) else {
             return Err("this machine is not attached".to_owned());
         };
         self.see(mac, ip, false);
-        let hashed = page == Page::Own && self.hotspot_server(ip).is_some_and(|server| self.logs_in_by(server, "http-chap"));
+        let hashed = page == Page::Own
+            && self.hotspot_server(ip).is_some_and(|server| self.logs_in_by(server, "http-chap"));
         let by = if hashed { LoginBy::HttpChap } else { LoginBy::HttpPap };
         self.log_in(mac, ip, user, password, by)
     }
@@ -192,9 +206,17 @@ impl World {
         self.ppp_traffic(mac, |meter, now| meter.set_rate(rate, now));
     }
 
-    fn on_meter(&mut self, mac: MacAddress, ip: Ipv4Addr, change: impl FnOnce(&mut super::hotspot::Active, i64)) {
+    fn on_meter(
+        &mut self,
+        mac: MacAddress,
+        ip: Ipv4Addr,
+        change: impl FnOnce(&mut super::hotspot::Active, i64),
+    ) {
         let now = self.now;
-        let Some(active) = self.hotspot.actives.get_mut(&ip).filter(|active| active.mac == mac) else { return };
+        let Some(active) = self.hotspot.actives.get_mut(&ip).filter(|active| active.mac == mac)
+        else {
+            return;
+        };
         change(active, now);
         let user = active.user.clone();
         self.arm_user(&user);

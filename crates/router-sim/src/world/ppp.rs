@@ -192,7 +192,10 @@ impl World {
             since: self.now,
             meter: Meter::running(self.people.rate_of(mac), self.now),
             session_timeout: duration(&text("session-timeout")).filter(|span| *span > 0),
-            limit: Traffic { bytes_in: bytes("limit-bytes-in"), bytes_out: bytes("limit-bytes-out") },
+            limit: Traffic {
+                bytes_in: bytes("limit-bytes-in"),
+                bytes_out: bytes("limit-bytes-out"),
+            },
             rate_limit: Some(rate.clone()).filter(|rate| !rate.is_empty()),
             with: self.ppp_extras(name, ip, &rate, &list),
             vanished: None,
@@ -219,7 +222,8 @@ impl World {
         let address = ip.to_string();
         if !rate.is_empty() {
             let limit = rate.split_whitespace().next().unwrap_or("0/0");
-            let values = [("name", interface.as_str()), ("target", &interface), ("max-limit", limit)];
+            let values =
+                [("name", interface.as_str()), ("target", &interface), ("max-limit", limit)];
             with.push((Place::SimpleQueue, self.add_dynamic(Place::SimpleQueue, &values)));
         }
         if !list.is_empty() {
@@ -233,7 +237,8 @@ impl World {
     fn ppp_address(&mut self, secret: Id, profile: Option<Id>) -> Ipv4Addr {
         let own = self.table(Place::PppSecret).text(secret, "remote-address");
         let profiles = self.table(Place::PppProfile);
-        let from_profile = profile.map(|id| profiles.text(id, "remote-address")).unwrap_or_default();
+        let from_profile =
+            profile.map(|id| profiles.text(id, "remote-address")).unwrap_or_default();
         let source = if own.is_empty() { from_profile } else { own };
         if let Ok(ip) = source.parse() {
             return ip;
@@ -271,7 +276,12 @@ impl World {
         }
         self.note("pppoe,ppp,info,account", format!("{} logged out", session.name));
         self.tell_dead(Spot::PppActive, id);
-        self.announce(session.mac, session.ip, &session.name, Change::Disconnected { why: why.to_owned() });
+        self.announce(
+            session.mac,
+            session.ip,
+            &session.name,
+            Change::Disconnected { why: why.to_owned() },
+        );
         if let Some(dialer) = self.ppp.dialers.get_mut(&session.mac)
             && dialer.session == Some(id)
         {
@@ -297,8 +307,11 @@ impl World {
         };
         let timeout = session.session_timeout.map(|span| (session.since + span, "session-timeout"));
         let servers = self.table(Place::PppoeServer);
-        let keepalive = servers.ids().next().and_then(|id| servers.text(id, "keepalive-timeout").parse().ok());
-        let gone = session.vanished.map(|at| (at + 2 * keepalive.unwrap_or(10) * SECOND, "peer-not-responding"));
+        let keepalive =
+            servers.ids().next().and_then(|id| servers.text(id, "keepalive-timeout").parse().ok());
+        let gone = session
+            .vanished
+            .map(|at| (at + 2 * keepalive.unwrap_or(10) * SECOND, "peer-not-responding"));
         [
             timeout,
             gone,

@@ -82,12 +82,15 @@ fn step(word: &[u8]) -> Step {
     match word {
         [b'#', rest @ ..] => Step::Operations(text(rest)),
         [b'-', rest @ ..] => Step::Lacks(text(rest)),
-        [b'<', rest @ ..] => pair(rest).map_or(Step::Has(text(rest)), |(name, value)| Step::Less(name, value)),
-        [b'>', rest @ ..] => pair(rest).map_or(Step::Has(text(rest)), |(name, value)| Step::Greater(name, value)),
-        // `?=name=value` is the same as `?name=value`.
-        [b'=', rest @ ..] | rest => {
-            pair(rest).map_or_else(|| Step::Has(text(rest)), |(name, value)| Step::Equals(name, value))
+        [b'<', rest @ ..] => {
+            pair(rest).map_or(Step::Has(text(rest)), |(name, value)| Step::Less(name, value))
         }
+        [b'>', rest @ ..] => {
+            pair(rest).map_or(Step::Has(text(rest)), |(name, value)| Step::Greater(name, value))
+        }
+        // `?=name=value` is the same as `?name=value`.
+        [b'=', rest @ ..] | rest => pair(rest)
+            .map_or_else(|| Step::Has(text(rest)), |(name, value)| Step::Equals(name, value)),
     }
 }
 

@@ -28,7 +28,11 @@ enum Word {
 
 impl World {
     /// Runs a script to its end or its first error; returns what it printed.
-    pub(crate) fn run_script(&mut self, source: &str, permissions: &Permissions) -> Result<String, Trap> {
+    pub(crate) fn run_script(
+        &mut self,
+        source: &str,
+        permissions: &Permissions,
+    ) -> Result<String, Trap> {
         let mut printed = String::new();
         let mut menu = String::new();
         for line in lines(source) {
@@ -60,13 +64,20 @@ impl World {
                 return Ok(());
             }
             ":delay" => return Ok(()),
-            word if word.starts_with(':') => return Err(Trap::new(format!("syntax error: {word} is not known here"))),
+            word if word.starts_with(':') => {
+                return Err(Trap::new(format!("syntax error: {word} is not known here")));
+            }
             _ => {}
         }
         self.run_command(&words, menu, permissions)
     }
 
-    fn run_guarded(&mut self, words: &[Word], permissions: &Permissions, printed: &mut String) -> Result<(), Trap> {
+    fn run_guarded(
+        &mut self,
+        words: &[Word],
+        permissions: &Permissions,
+        printed: &mut String,
+    ) -> Result<(), Trap> {
         let Some(Word::Block(body)) = words.get(1) else {
             return Err(Trap::new("syntax error: :do wants a block"));
         };
@@ -87,7 +98,12 @@ impl World {
     }
 
     /// `/ip hotspot user disable [find name="x"]`, or the same below the menu entered before.
-    fn run_command(&mut self, words: &[Word], menu: &mut String, permissions: &Permissions) -> Result<(), Trap> {
+    fn run_command(
+        &mut self,
+        words: &[Word],
+        menu: &mut String,
+        permissions: &Permissions,
+    ) -> Result<(), Trap> {
         let plain: Vec<&str> = words
             .iter()
             .map_while(|word| match word {
@@ -113,7 +129,9 @@ impl World {
                         command = command.with(name, value);
                     }
                 },
-                Word::Plain(text) | Word::Quoted(text) => command = command.with("numbers", text.as_str()),
+                Word::Plain(text) | Word::Quoted(text) => {
+                    command = command.with("numbers", text.as_str())
+                }
                 Word::Block(_) | Word::Like(..) => return Err(Trap::new("syntax error")),
             }
         }
@@ -142,16 +160,11 @@ impl World {
             if !word.is_empty() {
                 path = format!("{path}/{word}");
             }
-            if Spot::of(&path).is_some() || MENUS.iter().any(|(_, menu)| menu.path.starts_with(&format!("{path}/"))) {
+            if Spot::of(&path).is_some()
+                || MENUS.iter().any(|(_, menu)| menu.path.starts_with(&format!("{path}/")))
+            {
                 best = Some((path.clone(), index + 1));
                 continue;
-            }
-            // `/ppp/secret/disable` as one word: split the verb off.
-            if index == 0
-                && let Some((menu, _)) = path.rsplit_once('/')
-                && Spot::of(menu).is_some()
-            {
-                return Err(Trap::new(format!("bad command name {word}")));
             }
             break;
         }
@@ -170,7 +183,9 @@ impl World {
             match word {
                 Word::Plain(joint) if joint == "where" || joint == "and" => {}
                 Word::Plain(name) => {
-                    let (name, wanted) = name.strip_prefix('!').map_or((name.as_str(), "true"), |name| (name, "false"));
+                    let (name, wanted) = name
+                        .strip_prefix('!')
+                        .map_or((name.as_str(), "true"), |name| (name, "false"));
                     query = query.and(super::query::Query::equal(name, wanted.as_bytes()));
                 }
                 Word::Pair(name, value) => {
@@ -182,9 +197,12 @@ impl World {
             }
         }
         let like = |id: &Id| {
-            likes.is_empty() || self.row(spot, *id, &Wanted::All, true).is_some_and(|row| {
-                likes.iter().all(|(name, pattern)| row.text(name).is_some_and(|text| is_like(&text, pattern)))
-            })
+            likes.is_empty()
+                || self.row(spot, *id, &Wanted::All, true).is_some_and(|row| {
+                    likes.iter().all(|(name, pattern)| {
+                        row.text(name).is_some_and(|text| is_like(&text, pattern))
+                    })
+                })
         };
         Ok(self.matching(spot, &query).into_iter().filter(like).collect())
     }
@@ -341,7 +359,9 @@ fn value(chars: &[char], at: &mut usize) -> Result<Word, Trap> {
         return word(chars, at);
     }
     let mut text = String::new();
-    while let Some(char) = chars.get(*at).filter(|char| !char.is_whitespace() && !matches!(char, ']' | '}' | ';')) {
+    while let Some(char) =
+        chars.get(*at).filter(|char| !char.is_whitespace() && !matches!(char, ']' | '}' | ';'))
+    {
         text.push(*char);
         *at += 1;
     }
@@ -411,13 +431,18 @@ fn quoted(chars: &[char], at: &mut usize) -> Result<String, Trap> {
 
 /// The little of regular expressions that clean-ups use: `^`, `$` and `.`.
 fn is_like(text: &str, pattern: &str) -> bool {
-    let (pattern, anchored) = pattern.strip_prefix('^').map_or((pattern, false), |rest| (rest, true));
+    let (pattern, anchored) =
+        pattern.strip_prefix('^').map_or((pattern, false), |rest| (rest, true));
     let (pattern, closed) = pattern.strip_suffix('$').map_or((pattern, false), |rest| (rest, true));
-    let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.replace('\\', "").chars().collect());
+    let (text, pattern): (Vec<char>, Vec<char>) =
+        (text.chars().collect(), pattern.replace('\\', "").chars().collect());
     let fits = |start: usize| {
         text.len() >= start + pattern.len()
             && (!closed || text.len() == start + pattern.len())
-            && pattern.iter().zip(&text[start..]).all(|(wanted, char)| *wanted == '.' || wanted == char)
+            && pattern
+                .iter()
+                .zip(&text[start..])
+                .all(|(wanted, char)| *wanted == '.' || wanted == char)
     };
     let last = if anchored { 0 } else { text.len().saturating_sub(pattern.len()) };
     (0..=last).any(fits)
@@ -435,17 +460,23 @@ mod tests {
 
     #[test]
     fn a_line_is_words_pairs_and_brackets() {
-        let words = words(r#"/ppp/secret/set [find name="a \"b\""] comment=x disabled=yes"#).unwrap();
+        let words =
+            words(r#"/ppp/secret/set [find name="a \"b\""] comment=x disabled=yes"#).unwrap();
         assert_eq!(words.len(), 6);
         assert_eq!(words[0], Word::Plain("/ppp".to_owned()));
         let Word::Bracket(inside) = &words[3] else { panic!("{words:?}") };
-        assert_eq!(inside[1], Word::Pair("name".to_owned(), Box::new(Word::Quoted("a \"b\"".to_owned()))));
+        assert_eq!(
+            inside[1],
+            Word::Pair("name".to_owned(), Box::new(Word::Quoted("a \"b\"".to_owned())))
+        );
     }
 
     #[test]
     fn patterns_know_anchors_and_dots() {
         assert!(is_like("10.0.0.5:1234", "^10.0.0.5:"));
         assert!(!is_like("110.0.0.5:1234", "^10.0.0.5:"));
-        assert!(is_like("lango:abc", "abc$") && !is_like("abcd", "abc$") && is_like("xabcx", "abc"));
+        assert!(
+            is_like("lango:abc", "abc$") && !is_like("abcd", "abc$") && is_like("xabcx", "abc")
+        );
     }
 }

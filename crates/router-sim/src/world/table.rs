@@ -11,6 +11,9 @@ pub(crate) type Id = u64;
 
 const GAP: u64 = 1 << 32;
 
+/// Ids by the value of one property.
+type Index = HashMap<Box<[u8]>, Vec<Id>>;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Item {
     /// Made by the router itself; cannot be edited and does not survive a reboot.
@@ -24,7 +27,7 @@ pub(crate) struct Table {
     pub(crate) menu: &'static Menu,
     items: HashMap<Id, Item>,
     order: BTreeMap<u64, Id>,
-    indexes: Vec<(u8, HashMap<Box<[u8]>, Vec<Id>>)>,
+    indexes: Vec<(u8, Index)>,
     next: Id,
 }
 
@@ -63,7 +66,9 @@ impl Table {
     }
 
     pub(crate) fn text(&self, id: Id, name: &str) -> String {
-        self.value(id, name).map(|value| String::from_utf8_lossy(&value).into_owned()).unwrap_or_default()
+        self.value(id, name)
+            .map(|value| String::from_utf8_lossy(&value).into_owned())
+            .unwrap_or_default()
     }
 
     pub(crate) fn is(&self, id: Id, name: &str, wanted: &str) -> bool {
@@ -76,7 +81,9 @@ impl Table {
 
     pub(crate) fn is_written(&self, id: Id, name: &str) -> bool {
         let field = self.menu.field(name);
-        field.is_some_and(|(at, _)| self.items.get(&id).is_some_and(|item| item.get(position(at)).is_some()))
+        field.is_some_and(|(at, _)| {
+            self.items.get(&id).is_some_and(|item| item.get(position(at)).is_some())
+        })
     }
 
     /// Items whose written `name` is `value`, in order; `None` if that property is not indexed.
@@ -110,9 +117,9 @@ impl Table {
         };
         candidates.into_iter().find(|other| {
             Some(*other) != id
-                && values.iter().all(|(name, wanted)| {
-                    self.value(*other, name).unwrap_or_default() == *wanted
-                })
+                && values
+                    .iter()
+                    .all(|(name, wanted)| self.value(*other, name).unwrap_or_default() == *wanted)
         })
     }
 
@@ -218,7 +225,7 @@ impl Table {
     }
 }
 
-fn forget(index: &mut HashMap<Box<[u8]>, Vec<Id>>, value: &[u8], id: Id) {
+fn forget(index: &mut Index, value: &[u8], id: Id) {
     let Some(ids) = index.get_mut(value) else { return };
     ids.retain(|other| *other != id);
     if ids.is_empty() {
@@ -257,7 +264,10 @@ mod tests {
         }
         let names = named(&table);
         assert_eq!(names.len(), 101);
-        assert_eq!((names[0].as_str(), names[99].as_str(), names[100].as_str()), ("0", "99", "last"));
+        assert_eq!(
+            (names[0].as_str(), names[99].as_str(), names[100].as_str()),
+            ("0", "99", "last")
+        );
         let first = table.first("name", "0").unwrap();
         table.shift(last, Some(first));
         assert_eq!(named(&table)[0], "last");

@@ -147,7 +147,9 @@ impl World {
             let way = Way::PppSession { user: session.name.clone() };
             return if own { Ok(way) } else { Err(Obstacle::NoPppSession) };
         }
-        if self.pool_ranges("ppp-pool").iter().any(|range| range.contains(ip)) || self.is_secret_address(ip) {
+        if self.pool_ranges("ppp-pool").iter().any(|range| range.contains(ip))
+            || self.is_secret_address(ip)
+        {
             return Err(Obstacle::NoPppSession);
         }
         if self.hotspot_server(ip).is_none() {
@@ -195,7 +197,8 @@ impl World {
             Some(server) => {
                 let interface = self.table(Place::Hotspot).text(server.id, "interface");
                 let known = self.hotspot.host_on(ip).filter(|host| host.mac == mac);
-                let inside = known.is_some_and(|host| host.authorized || host.treatment == Treatment::Bypassed);
+                let inside = known
+                    .is_some_and(|host| host.authorized || host.treatment == Treatment::Bypassed);
                 Arrival { interface, hotspot: Some(inside) }
             }
             None => Arrival { interface: "bridge".to_owned(), hotspot: None },
@@ -211,7 +214,9 @@ impl World {
         let covers = |id: &super::table::Id| {
             let target = queues.text(*id, "target");
             queues.is_enabled(*id)
-                && target.split(',').any(|part| super::menu::Range::parse(part).is_some_and(|range| range.contains(ip)))
+                && target.split(',').any(|part| {
+                    super::menu::Range::parse(part).is_some_and(|range| range.contains(ip))
+                })
         };
         let queue = || queues.ids().find(covers).map(|id| queues.text(id, "max-limit"));
         let text = hotspot.or(ppp).or_else(queue)?;

@@ -74,7 +74,8 @@ impl Site {
     }
 
     async fn connect(&self, protocol: Protocol) -> Result<Connection, lango_routeros::Error> {
-        Connection::open(&self.endpoint(protocol), &credentials("lango", "secret"), timeouts()).await
+        Connection::open(&self.endpoint(protocol), &credentials("lango", "secret"), timeouts())
+            .await
     }
 
     async fn api(&self) -> Connection {
@@ -83,7 +84,7 @@ impl Site {
 }
 
 fn credentials(user: &str, password: &str) -> Credentials {
-    Credentials { user: user.to_owned(), password: password.into() }
+    Credentials::new(user, password)
 }
 
 fn timeouts() -> Timeouts {
