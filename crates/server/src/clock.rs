@@ -13,7 +13,11 @@ pub struct Clock(Arc<Kind>);
 enum Kind {
     System,
     /// Runs faster, for demonstrations.
-    Fast { origin: Timestamp, started: Instant, speed: f64 },
+    Fast {
+        origin: Timestamp,
+        started: Instant,
+        speed: f64,
+    },
     /// Stands still until it is moved, for tests.
     Manual(watch::Sender<Timestamp>),
 }

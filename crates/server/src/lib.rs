@@ -4,4 +4,14 @@
 //! `operations`; operations call the store and the domain's rules. Drivers know routers and
 //! nothing else. Nothing imports `web`.
 
+pub mod app;
+pub mod clock;
+pub mod deadlines;
 pub mod enforcement;
+pub mod jobs;
+pub mod messaging;
+pub mod observe;
+pub mod operations;
+pub mod reconcile;
+pub mod run;
+pub mod web;

@@ -346,9 +346,9 @@ impl Step {
     fn was_used_in_time(&self, since: Timestamp) -> bool {
         match self.grant.state {
             State::Unused { .. } => true,
-            State::Ended { at, reason: EndReason::NeverUsed | EndReason::NeverActivated, .. } => {
-                since < at
-            }
+            State::Ended {
+                at, reason: EndReason::NeverUsed | EndReason::NeverActivated, ..
+            } => since < at,
             _ => false,
         }
     }

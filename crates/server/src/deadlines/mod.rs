@@ -42,9 +42,7 @@ async fn pass(app: &App) -> Result<Timestamp, Error> {
 }
 
 async fn next_deadline(app: &App) -> Result<Option<Timestamp>, Error> {
-    app.store()
-        .read(async |tx: &mut Tx<'_>| lango_store::grants::next_deadline(tx).await)
-        .await
+    app.store().read(async |tx: &mut Tx<'_>| lango_store::grants::next_deadline(tx).await).await
 }
 
 fn report(app: &App, pass: &DuePass) {

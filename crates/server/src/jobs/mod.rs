@@ -42,7 +42,8 @@ pub async fn run(app: App, sender: Sender, stop: CancellationToken) {
 
 async fn next_look(app: &App) -> Timestamp {
     let latest = app.clock().now() + LONGEST_SLEEP;
-    let next = app.store().read(async |tx: &mut Tx<'_>| lango_store::jobs::next_run(tx).await).await;
+    let next =
+        app.store().read(async |tx: &mut Tx<'_>| lango_store::jobs::next_run(tx).await).await;
     next.ok().flatten().map_or(latest, |next| next.min(latest))
 }
 

@@ -35,7 +35,9 @@ fn ended(language: Language, reason: EndReason) -> &'static str {
             "your internet time is over. Pay to go on."
         }
         (Language::En, DataUsedUp) => "your data is used up. Pay to go on.",
-        (Language::En, NeverUsed | NeverActivated) => "your package was not used in time and lapsed.",
+        (Language::En, NeverUsed | NeverActivated) => {
+            "your package was not used in time and lapsed."
+        }
         (Language::En, Terminated) => "your service was closed.",
         (Language::Sw, TimeUp | DateReached | UptimeUsedUp | SessionEnded) => {
             "muda wako wa intaneti umeisha. Lipa ili uendelee."

@@ -36,7 +36,8 @@ impl Default for Metrics {
         let ended = counter("grants_ended", "Grants whose time or data was over");
         let cuts = counter("cuts_confirmed", "Cuts that a router confirmed");
         let connects = counter("connects_confirmed", "Accesses that a router confirmed open");
-        let failures = counter("orders_failed", "Orders to routers that failed and are tried again");
+        let failures =
+            counter("orders_failed", "Orders to routers that failed and are tried again");
         let (routers_up, routers_down) = (Gauge::default(), Gauge::default());
         registry.register("routers_up", "Routers that answer", routers_up.clone());
         registry.register("routers_down", "Routers that do not answer", routers_down.clone());
@@ -48,16 +49,7 @@ impl Default for Metrics {
             Unit::Seconds,
             lateness.clone(),
         );
-        Metrics {
-            registry,
-            ended,
-            cuts,
-            connects,
-            failures,
-            routers_up,
-            routers_down,
-            lateness,
-        }
+        Metrics { registry, ended, cuts, connects, failures, routers_up, routers_down, lateness }
     }
 }
 

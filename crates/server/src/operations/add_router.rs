@@ -95,7 +95,9 @@ impl FromStr for RouterAddress {
         let (host, port) = match rest.rsplit_once(':') {
             Some((host, port)) if !host.ends_with(':') => (
                 host,
-                port.parse().ok().filter(|port| *port != 0)
+                port.parse()
+                    .ok()
+                    .filter(|port| *port != 0)
                     .ok_or_else(|| NotARouterAddress::Port(port.to_owned()))?,
             ),
             _ => (rest, usual_port),

@@ -125,7 +125,8 @@ async fn keep_changed_terms(
     changes: &mut [Change],
     now: Timestamp,
 ) -> Result<(), Error> {
-    for change in changes.iter_mut().filter(|change| change.before.terms != change.after.grant.terms)
+    for change in
+        changes.iter_mut().filter(|change| change.before.terms != change.after.grant.terms)
     {
         let fresh = lango_domain::ids::Id::raw(app.id::<GrantId>(now));
         let grant = &change.after.grant;
@@ -135,11 +136,7 @@ async fn keep_changed_terms(
     Ok(())
 }
 
-async fn wishes(
-    tx: &mut Tx<'_>,
-    changes: &[Change],
-    now: Timestamp,
-) -> Result<Vec<Wish>, Error> {
+async fn wishes(tx: &mut Tx<'_>, changes: &[Change], now: Timestamp) -> Result<Vec<Wish>, Error> {
     let mut routers_of: HashMap<TenantId, Vec<RouterId>> = HashMap::new();
     let mut wishes = Vec::new();
     for Change { before, after, .. } in changes {

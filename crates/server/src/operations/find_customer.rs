@@ -20,10 +20,13 @@ pub async fn find_grants(
 ) -> Result<Vec<StoredGrant>, Error> {
     let (desk, who) = (app.clone(), who.trim().to_owned());
     app.store()
-        .read(async |tx: &mut Tx<'_>| {
+        .read(async move |tx: &mut Tx<'_>| {
             if let Ok(id) = who.parse::<GrantId>() {
                 let found = lango_store::grants::find(tx, id).await?;
-                return Ok(found.into_iter().filter(|found| found.grant.tenant == tenant).collect());
+                return Ok(found
+                    .into_iter()
+                    .filter(|found| found.grant.tenant == tenant)
+                    .collect());
             }
             let found = by_login(tx, &desk, tenant, &who).await?;
             if !found.is_empty() {
@@ -69,11 +72,7 @@ async fn by_phone(
     }
 }
 
-async fn by_mac(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    who: &str,
-) -> Result<Vec<StoredGrant>, Error> {
+async fn by_mac(tx: &mut Tx<'_>, tenant: TenantId, who: &str) -> Result<Vec<StoredGrant>, Error> {
     let Ok(mac) = who.parse::<MacAddress>() else { return Ok(Vec::new()) };
     match lango_store::sessions::grant_of_device(tx, tenant, mac).await? {
         Some(grant) => Ok(lango_store::grants::find(tx, grant).await?.into_iter().collect()),

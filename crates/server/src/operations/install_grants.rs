@@ -140,8 +140,7 @@ pub async fn install_on_router(
         let installed = app
             .store()
             .write(async move |tx: &mut Tx<'_>| {
-                let grants =
-                    lango_store::grants::for_all_routers(tx, tenant, after, BATCH).await?;
+                let grants = lango_store::grants::for_all_routers(tx, tenant, after, BATCH).await?;
                 let wishes: Vec<Wish> =
                     grants.iter().flat_map(|stored| on(stored, &[router], now)).collect();
                 lango_store::enforcements::want(tx, &wishes, now).await?;

@@ -70,7 +70,9 @@ pub async fn open_service(
     match opened {
         Ok(Ok(stored)) => Ok(stored),
         Ok(Err(())) => Err(OpenError::NoPlan(missing)),
-        Err(Error::Conflict { unique, .. }) if unique.is("grants", &["tenant_id", "login_hash"]) => {
+        Err(Error::Conflict { unique, .. })
+            if unique.is("grants", &["tenant_id", "login_hash"]) =>
+        {
             Err(OpenError::Taken(login))
         }
         Err(error) => Err(OpenError::Store(error)),
@@ -94,6 +96,7 @@ fn newcomer(order: &ServiceOrder) -> Newcomer {
 
 /// Names go into scripts and queries on routers: nothing that a script could read as its own.
 fn is_safe_login(login: &str) -> bool {
-    let safe = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '.' | '_' | '-' | '@' | '+');
+    let safe =
+        |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '.' | '_' | '-' | '@' | '+');
     (1..=64).contains(&login.len()) && login.chars().all(safe)
 }

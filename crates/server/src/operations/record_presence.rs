@@ -125,12 +125,14 @@ async fn note_sessions(
 ) -> Result<(), Error> {
     use lango_store::sessions;
     let open = sessions::open_of_grant(tx, router, stored.grant.id).await?;
-    for gone in open.iter().filter(|open| !reading.sessions.iter().any(|live| is_same(open, live, now)))
+    for gone in
+        open.iter().filter(|open| !reading.sessions.iter().any(|live| is_same(open, live, now)))
     {
         let uptime = now.since(gone.started_at);
         sessions::close(tx, gone.id, now, uptime, gone.data).await?;
     }
-    for live in reading.sessions.iter().filter(|live| !open.iter().any(|open| is_same(open, live, now)))
+    for live in
+        reading.sessions.iter().filter(|live| !open.iter().any(|open| is_same(open, live, now)))
     {
         let session = begun(app, router, stored.grant.tenant, stored.grant.id, live, now);
         sessions::open(tx, &session).await?;

@@ -25,12 +25,7 @@ pub const MOST_ATTEMPTS: i64 = 20;
 ///
 /// # Errors
 /// A fault of the store; the job comes again after its lease.
-pub async fn settle_job(
-    app: &App,
-    job: Job,
-    end: JobEnd,
-    now: Timestamp,
-) -> Result<(), Error> {
+pub async fn settle_job(app: &App, job: Job, end: JobEnd, now: Timestamp) -> Result<(), Error> {
     app.store()
         .write(async move |tx: &mut Tx<'_>| {
             use lango_store::jobs;

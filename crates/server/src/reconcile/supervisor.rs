@@ -78,8 +78,11 @@ impl Supervisor {
     }
 
     async fn look(&mut self, stop: &CancellationToken) -> Result<(), Error> {
-        let routers =
-            self.app.store().read(async |tx: &mut Tx<'_>| lango_store::routers::all(tx).await).await?;
+        let routers = self
+            .app
+            .store()
+            .read(async |tx: &mut Tx<'_>| lango_store::routers::all(tx).await)
+            .await?;
         self.stop_those_gone(&routers);
         for router in routers {
             self.start_if_new(router, stop);
@@ -112,13 +115,18 @@ impl Supervisor {
 
     /// A business whose routers are all away sells what it cannot deliver: said once, aloud.
     async fn warn_of_tenants_without_routers(&mut self) -> Result<(), Error> {
-        let tenants =
-            self.app.store().read(async |tx: &mut Tx<'_>| lango_store::tenants::all(tx).await).await?;
+        let tenants = self
+            .app
+            .store()
+            .read(async |tx: &mut Tx<'_>| lango_store::tenants::all(tx).await)
+            .await?;
         let conditions = self.boards.read();
         let served: BTreeSet<TenantId> = self
             .workers
             .values()
-            .filter(|(router, _)| !matches!(conditions.get(&router.id), Some(Condition::Down { .. })))
+            .filter(|(router, _)| {
+                !matches!(conditions.get(&router.id), Some(Condition::Down { .. }))
+            })
             .map(|(router, _)| router.tenant)
             .collect();
         let now = self.app.clock().now();

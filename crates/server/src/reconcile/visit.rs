@@ -274,7 +274,7 @@ impl Visit {
         let devices: HashMap<GrantId, Vec<MacAddress>> = self
             .app
             .store()
-            .read(async |tx: &mut Tx<'_>| {
+            .read(async move |tx: &mut Tx<'_>| {
                 let mut devices = HashMap::new();
                 for grant in &off {
                     devices.insert(*grant, lango_store::sessions::devices_of(tx, *grant).await?);
@@ -362,7 +362,9 @@ impl Visit {
         let stored = self
             .app
             .store()
-            .read(async |tx: &mut Tx<'_>| lango_store::grants::by_login(tx, tenant, &hash).await)
+            .read(async move |tx: &mut Tx<'_>| {
+                lango_store::grants::by_login(tx, tenant, &hash).await
+            })
             .await?;
         let known = stored.map(|stored| Known {
             grant: stored.grant.id,
@@ -462,12 +464,7 @@ fn presence(online: &Online, metered: bool) -> Presence {
 }
 
 fn as_online(grant: GrantId, login: &LoginOnline) -> Online {
-    Online {
-        grant,
-        sessions: login.sessions.clone(),
-        uptime: login.uptime,
-        data: login.data,
-    }
+    Online { grant, sessions: login.sessions.clone(), uptime: login.uptime, data: login.data }
 }
 
 fn reading(online: &Online) -> Reading {

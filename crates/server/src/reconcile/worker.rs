@@ -5,11 +5,11 @@ use crate::app::App;
 use crate::reconcile::backoff;
 use crate::reconcile::connect::{ConnectError, connect};
 use crate::reconcile::visit::{Visit, VisitError};
+use lango_domain::ids::Id;
 use lango_domain::time::{Span, Timestamp};
 use lango_routeros::Timeouts;
 use lango_store::routers::Router;
 use lango_store::{Error, Subscription, Topic, Tx};
-use lango_domain::ids::Id;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -186,7 +186,11 @@ impl Worker {
             _ => now,
         };
         let news = self.failures == 0;
-        self.board.write(Condition::Down { since, failures: self.failures + 1, error: error.clone() });
+        self.board.write(Condition::Down {
+            since,
+            failures: self.failures + 1,
+            error: error.clone(),
+        });
         if news {
             tracing::warn!(
                 router.name = %self.router.name, tenant.id = %self.router.tenant, error,
