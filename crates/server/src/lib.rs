@@ -7,6 +7,7 @@
 pub mod app;
 pub mod clock;
 pub mod deadlines;
+pub mod demo;
 pub mod enforcement;
 pub mod jobs;
 pub mod messaging;

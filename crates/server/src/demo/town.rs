@@ -1,0 +1,413 @@
+//! The town: two routers and the people around them. They behave by a fixed plan and a seeded
+//! dice, so that every demonstration shows the same sorts of things.
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::operations::accept_payment::{Payment, accept_payment};
+use crate::operations::add_customer::{NewCustomer, add_customer};
+use crate::operations::add_plan::add_plan;
+use crate::operations::add_router::{
+    RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
+};
+use crate::operations::found_tenant::{Founding, found_tenant};
+use crate::operations::issue_vouchers::{VoucherOrder, issue_vouchers, read_code};
+use crate::operations::open_service::{ServiceOrder, open_service};
+use lango_domain::access::{Access, Secret};
+use lango_domain::ids::{GrantId, RouterId, TenantId};
+use lango_domain::language::Language;
+use lango_domain::money::{Currency, Money};
+use lango_domain::phone_number::Country;
+use lango_domain::plan::Terms;
+use lango_domain::quantity::Speed;
+use lango_domain::time::{Span, Timestamp};
+use lango_router_sim::{MacAddress, PersonEvent, Router, RouterSim, Settings};
+use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// The plans on sale: name, minutes.
+const HOTSPOT_PLANS: [(&str, i64); 3] = [("5 minutes", 5), ("10 minutes", 10), ("15 minutes", 15)];
+const SERVICE_PLAN: (&str, i64) = ("Home", 12);
+/// A new hotspot customer comes so often.
+const ARRIVALS: Span = Span::seconds(25);
+/// How long before their end those who renew do it.
+const RENEW_BEFORE: Span = Span::seconds(60);
+
+/// The town.
+pub(super) struct Town {
+    app: App,
+    tenant: TenantId,
+    pub(super) places: Vec<Place>,
+    pub(super) people: Vec<Person>,
+    dice: fastrand::Rng,
+    next_arrival: Span,
+    receipts: u32,
+    pub(super) payments: u32,
+    outage: Outage,
+}
+
+/// A router and what stands around it.
+pub(super) struct Place {
+    pub(super) name: &'static str,
+    pub(super) protocol: &'static str,
+    pub(super) id: RouterId,
+    sim: RouterSim,
+    pub(super) events: broadcast::Receiver<PersonEvent>,
+    pub(super) away: bool,
+}
+
+/// Somebody with a device.
+pub(super) struct Person {
+    pub(super) name: String,
+    pub(super) mac: MacAddress,
+    pub(super) grant: GrantId,
+    pub(super) kind: Kind,
+    /// The router he is at now.
+    pub(super) at: usize,
+    /// What one purchase gives.
+    pub(super) minutes: i64,
+    /// Until when he has paid, by our own arithmetic, not Lango's; none before his clock runs.
+    pub(super) paid_until: Option<Timestamp>,
+    /// From when on he should be judged: changes need a moment to arrive.
+    pub(super) steady_from: Timestamp,
+    pub(super) plan: Plan,
+}
+
+/// What sort of customer he is.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    Hotspot { code: String },
+    Pppoe,
+    Fixed,
+}
+
+/// What he is going to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Renews so many times more.
+    renewals: u8,
+    /// Goes over to the other router halfway.
+    roams: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outage {
+    ToCome,
+    Now,
+    Over,
+}
+
+struct Shared(Clock);
+
+impl lango_router_sim::Clock for Shared {
+    fn now_micros(&self) -> i64 {
+        self.0.now().micros()
+    }
+}
+
+impl Town {
+    /// Builds the town: a business, two routers, plans, the customers who are there at the start.
+    pub(super) async fn build(app: &App) -> anyhow::Result<Town> {
+        let now = app.clock().now();
+        let founding = Founding {
+            business: "Hotel ABC WiFi".to_owned(),
+            email: "owner@abc.example".to_owned(),
+            password: "demonstration".to_owned(),
+            country: Country::Ke,
+            zone: None,
+            language: Language::Sw,
+        };
+        let tenant = found_tenant(app, founding, now).await?.tenant;
+        let mut town = Town {
+            app: app.clone(),
+            tenant,
+            places: Vec::new(),
+            people: Vec::new(),
+            dice: fastrand::Rng::with_seed(7),
+            next_arrival: Span::ZERO,
+            receipts: 0,
+            payments: 0,
+            outage: Outage::ToCome,
+        };
+        town.put_up_router("Lobby", RouterProtocol::Api).await?;
+        town.put_up_router("Garden", RouterProtocol::Rest).await?;
+        town.put_plans_on_sale().await?;
+        for number in 0..12 {
+            town.open_service_for(number).await?;
+        }
+        Ok(town)
+    }
+
+    pub(super) fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    pub(super) fn router(&self, place: usize) -> &Router {
+        self.places[place].sim.router()
+    }
+
+    async fn put_up_router(
+        &mut self,
+        name: &'static str,
+        protocol: RouterProtocol,
+    ) -> anyhow::Result<()> {
+        let settings = Settings { identity: name.to_owned(), ..Settings::default() };
+        let clock = Arc::new(Shared(self.app.clock().clone()));
+        let sim = RouterSim::start(settings, clock)?;
+        let (address, word) = match protocol {
+            RouterProtocol::Api => (sim.router().api_address(), "binary API"),
+            RouterProtocol::Rest => (sim.router().rest_address(), "REST"),
+        };
+        let address = address.ok_or_else(|| anyhow::anyhow!("router {name} does not listen"))?;
+        let address = RouterAddress {
+            host: address.ip().to_string(),
+            port: address.port(),
+            protocol,
+            tls: RouterTls::Off,
+        };
+        let login = RouterLogin { user: "lango".to_owned(), password: "secret".to_owned() };
+        let now = self.app.clock().now();
+        let id = add_router(&self.app, self.tenant, name, &address, &login, now).await?;
+        let events = sim.router().subscribe();
+        self.places.push(Place { name, protocol: word, id, sim, events, away: false });
+        Ok(())
+    }
+
+    async fn put_plans_on_sale(&self) -> anyhow::Result<()> {
+        let now = self.app.clock().now();
+        let sold = |terms: Terms| Terms {
+            warn_before: Some(Span::minutes(2)),
+            devices: NonZeroU16::new(2).unwrap_or(NonZeroU16::MIN),
+            speed: Some(Speed { upload: 2_000_000, download: 5_000_000 }),
+            ..terms
+        };
+        for (name, minutes) in HOTSPOT_PLANS {
+            let price = Money::new(minutes * 100, Currency::KES);
+            let terms = sold(Terms::hotspot(Span::minutes(minutes)));
+            add_plan(&self.app, self.tenant, name, price, terms, now).await?;
+        }
+        let (name, minutes) = SERVICE_PLAN;
+        let terms = sold(Terms::service(Span::minutes(minutes)));
+        add_plan(&self.app, self.tenant, name, Money::new(150_000, Currency::KES), terms, now)
+            .await?;
+        Ok(())
+    }
+
+    /// One step of everybody's life.
+    pub(super) async fn live(&mut self, passed: Span, lasts: Span) -> anyhow::Result<()> {
+        self.break_a_line(passed, lasts);
+        // The last to come must have time to run out before the summary.
+        if passed >= self.next_arrival && passed.micros() < lasts.micros() / 10 * 7 {
+            self.next_arrival = passed + ARRIVALS;
+            self.somebody_buys().await?;
+        }
+        for number in 0..self.people.len() {
+            self.live_on(number).await?;
+        }
+        Ok(())
+    }
+
+    /// In the middle the line to the first router breaks for a while.
+    fn break_a_line(&mut self, passed: Span, lasts: Span) {
+        let share = passed.micros() * 100 / lasts.micros().max(1);
+        let (next, away) = match (self.outage, share) {
+            (Outage::ToCome, 40..) => (Outage::Now, true),
+            (Outage::Now, 55..) => (Outage::Over, false),
+            _ => return,
+        };
+        self.outage = next;
+        self.places[0].away = away;
+        self.router(0).faults().unreachable(away);
+    }
+
+    async fn somebody_buys(&mut self) -> anyhow::Result<()> {
+        let now = self.app.clock().now();
+        let number = self.people.len();
+        let (plan, minutes) = HOTSPOT_PLANS[self.dice.usize(0..HOTSPOT_PLANS.len())];
+        let customer = self.customer(number).await?;
+        let order = VoucherOrder {
+            tenant: self.tenant,
+            plan: plan.to_owned(),
+            count: 1,
+            customer: Some(customer.0),
+            router: None,
+        };
+        let voucher = issue_vouchers(&self.app, order, now).await?.remove(0);
+        let code = read_code(&voucher.code).unwrap_or(voucher.code);
+        let at = self.dice.usize(0..self.places.len());
+        let mac = mac(number);
+        self.router(at).join(mac);
+        self.payments += 1;
+        self.people.push(Person {
+            name: customer.1,
+            mac,
+            grant: voucher.id,
+            kind: Kind::Hotspot { code },
+            at,
+            minutes,
+            paid_until: None,
+            steady_from: now,
+            plan: Plan { renewals: self.dice.u8(0..2), roams: self.dice.u8(0..4) == 0 },
+        });
+        Ok(())
+    }
+
+    async fn customer(
+        &self,
+        number: usize,
+    ) -> anyhow::Result<(lango_domain::ids::CustomerId, String)> {
+        const NAMES: [&str; 12] = [
+            "Amina", "Baraka", "Chebet", "Daudi", "Esther", "Farida", "Juma", "Kamau", "Lulu",
+            "Moraa", "Otieno", "Wanjiru",
+        ];
+        let name = format!("{} {}", NAMES[number % NAMES.len()], number + 1);
+        let new = NewCustomer {
+            tenant: self.tenant,
+            name: name.clone(),
+            phone: Some(format!("07{number:08}")),
+            language: None,
+        };
+        Ok((add_customer(&self.app, new, self.app.clock().now()).await?.id, name))
+    }
+
+    async fn open_service_for(&mut self, number: usize) -> anyhow::Result<()> {
+        let now = self.app.clock().now();
+        let at = number % self.places.len();
+        let (customer, name) = self.customer(number).await?;
+        let address = Ipv4Addr::new(10, 77, 0, 10 + number as u8);
+        let (access, kind) = if number % 3 == 0 {
+            (Access::StaticIp { address, mac: None }, Kind::Fixed)
+        } else {
+            let password = Secret::new("demo");
+            let name = format!("home{number}");
+            (Access::Pppoe { name, password, address: None }, Kind::Pppoe)
+        };
+        let order = ServiceOrder {
+            tenant: self.tenant,
+            plan: SERVICE_PLAN.0.to_owned(),
+            access: access.clone(),
+            customer: Some(customer),
+            router: Some(self.places[at].id),
+            paid: true,
+        };
+        let opened = open_service(&self.app, order, now).await?;
+        match &access {
+            Access::StaticIp { .. } => self.router(at).use_address(mac(number), address),
+            other => self.router(at).dial(mac(number), &other.login(), "demo"),
+        }
+        self.payments += 1;
+        self.people.push(Person {
+            name,
+            mac: mac(number),
+            grant: opened.grant.id,
+            kind,
+            at,
+            minutes: SERVICE_PLAN.1,
+            paid_until: opened.grant.state.ends_at(),
+            steady_from: now + Span::seconds(60),
+            plan: Plan { renewals: self.dice.u8(0..4), roams: false },
+        });
+        Ok(())
+    }
+
+    async fn live_on(&mut self, number: usize) -> anyhow::Result<()> {
+        let now = self.app.clock().now();
+        let person = &self.people[number];
+        match person.paid_until {
+            None => self.try_to_log_in(number, now),
+            Some(end) if now < end => {
+                let left = end.since(now);
+                if person.plan.renewals > 0 && left < RENEW_BEFORE {
+                    return self.renew(number).await;
+                }
+                if person.plan.roams && left.micros() < person.minutes * 30_000_000 {
+                    self.roam(number, now);
+                }
+                Ok(())
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Types the code until the page takes it. The clock runs from then on.
+    fn try_to_log_in(&mut self, number: usize, now: Timestamp) -> anyhow::Result<()> {
+        let Person { mac, at, .. } = self.people[number];
+        let Kind::Hotspot { code } = self.people[number].kind.clone() else { return Ok(()) };
+        if self.router(at).login(mac, &code, &code).is_ok() {
+            self.router(at).keep_busy(mac, 20_000, 200_000);
+            let person = &mut self.people[number];
+            person.paid_until = Some(now + Span::minutes(person.minutes));
+            person.steady_from = now + Span::seconds(5);
+        }
+        Ok(())
+    }
+
+    async fn renew(&mut self, number: usize) -> anyhow::Result<()> {
+        self.receipts += 1;
+        let receipt = format!("DEMO{:06}", self.receipts);
+        // Some tap twice, some callbacks come twice: it must not matter.
+        let times = if self.dice.bool() { 2 } else { 1 };
+        for _ in 0..times {
+            let payment = Payment {
+                tenant: self.tenant,
+                grant: self.people[number].grant,
+                provider: "mpesa".to_owned(),
+                receipt: receipt.clone(),
+                amount: Money::new(self.people[number].minutes * 100, Currency::KES),
+            };
+            accept_payment(&self.app, payment, self.app.clock().now()).await?;
+        }
+        self.payments += 1;
+        let person = &mut self.people[number];
+        person.plan.renewals -= 1;
+        person.paid_until = person.paid_until.map(|end| end + Span::minutes(person.minutes));
+        Ok(())
+    }
+
+    /// Walks over to the other router and logs in there.
+    fn roam(&mut self, number: usize, now: Timestamp) {
+        let Person { mac, at, .. } = self.people[number];
+        let Kind::Hotspot { code } = self.people[number].kind.clone() else { return };
+        let other = (at + 1) % self.places.len();
+        self.router(other).join(mac);
+        if self.router(other).login(mac, &code, &code).is_ok() {
+            self.router(at).leave(mac);
+            self.router(other).keep_busy(mac, 20_000, 200_000);
+            let person = &mut self.people[number];
+            person.at = other;
+            person.plan.roams = false;
+            person.steady_from = now + Span::seconds(5);
+        }
+    }
+
+    /// Whether somebody reaches the internet now, as the router would decide.
+    pub(super) fn browses(&self, person: &Person) -> bool {
+        let router = self.router(person.at);
+        router
+            .address_of(person.mac)
+            .is_some_and(|ip| router.can_browse(person.mac, ip).is_allowed())
+    }
+
+    /// From now on nobody renews, and nobody who never got in tries any more.
+    pub(super) async fn everybody_stays_until_the_end(&mut self, app: &App) -> anyhow::Result<()> {
+        let now = app.clock().now();
+        for number in 0..self.people.len() {
+            self.people[number].plan.renewals = 0;
+            if self.people[number].paid_until.is_none() {
+                self.try_to_log_in(number, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// When the last of them runs out.
+    pub(super) fn last_end(&self) -> Timestamp {
+        self.people.iter().filter_map(|person| person.paid_until).max().unwrap_or_default()
+    }
+}
+
+fn mac(number: usize) -> MacAddress {
+    let [high, low] = (number as u16).to_be_bytes();
+    MacAddress([0xDA, 0xA1, 0x19, 0x00, high, low])
+}

@@ -1,0 +1,5 @@
+//! Lango as an operator meets it: real stores, real sockets, a simulated router that answers one
+//! question, can this phone browse.
+
+mod harness;
+mod stories;
