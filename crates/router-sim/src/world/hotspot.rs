@@ -885,6 +885,15 @@ impl World {
     }
 
     pub(super) fn check_session(&mut self, ip: Ipv4Addr) {
+        // A later alarm was set since: this one is stale.
+        if self
+            .hotspot
+            .actives
+            .get(&ip)
+            .is_none_or(|active| active.armed.is_none_or(|at| at > self.now))
+        {
+            return;
+        }
         match self.session_due(ip) {
             Some((at, why)) if at <= self.now => self.log_out(ip, why),
             _ => {

@@ -74,6 +74,8 @@ pub(crate) struct World {
     /// Address-list entries that cover more than one address.
     wide_entries: BTreeSet<Id>,
     people: people::People,
+    /// Grows with every change of any row.
+    changes: u64,
     deadlines: BTreeSet<(i64, u64, Deadline)>,
     deadline_number: u64,
     watches: Vec<Watch>,
@@ -117,6 +119,7 @@ impl World {
             list_ends: HashMap::new(),
             wide_entries: BTreeSet::new(),
             people: people::People::default(),
+            changes: 0,
             deadlines: BTreeSet::new(),
             deadline_number: 0,
             watches: Vec::new(),
@@ -153,6 +156,10 @@ impl World {
             Deadline::PppSession(id) => self.check_ppp_session(id),
             Deadline::Ntp => self.synchronise_clock(),
         }
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
     }
 
     fn at(&mut self, at: i64, deadline: Deadline) {

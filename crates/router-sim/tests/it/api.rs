@@ -208,6 +208,20 @@ async fn cancel_interrupts_the_listener_and_ends_both() {
 }
 
 #[tokio::test]
+async fn a_condition_can_be_waited_for() {
+    let site = Site::open();
+    let client = site.api().await;
+    let there = |router: &lango_router_sim::Router| {
+        !router.matching("/ppp/secret", &[("name", "a")]).is_empty()
+    };
+    assert!(!site.router.wait_for(Duration::from_millis(1), there).await);
+    let router = site.router.router().clone();
+    let waiting = tokio::spawn(async move { router.wait_for(Duration::from_secs(5), there).await });
+    client.add("/ppp/secret", &[("name", "a")]).await.unwrap();
+    assert!(waiting.await.unwrap());
+}
+
+#[tokio::test]
 async fn policies_decide() {
     let users =
         vec![Account::new("lango", "secret", "full"), Account::new("eye", "secret", "read")];
