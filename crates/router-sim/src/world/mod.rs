@@ -181,6 +181,11 @@ impl World {
         self.version >= (7, 18)
     }
 
+    /// Major version 6: other spellings here and there.
+    pub(crate) fn is_old(&self) -> bool {
+        self.version < (7, 0)
+    }
+
     /// Whether a plain login is answered with a challenge.
     pub(crate) fn challenges(&self) -> bool {
         self.version < (6, 43)
