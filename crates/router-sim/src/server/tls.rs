@@ -1,0 +1,26 @@
+//! Owns the self-signed certificate that a router shows on `api-ssl`.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::TlsAcceptor;
+
+/// What a TLS port needs, and the SHA-256 fingerprint of its certificate.
+pub(crate) fn self_signed(name: &str) -> io::Result<(TlsAcceptor, [u8; 32])> {
+    let made = rcgen::generate_simple_self_signed([name.to_owned(), "localhost".to_owned()]);
+    let made = made.map_err(io::Error::other)?;
+    let certificate = made.cert.der().clone();
+    let digest = ring::digest::digest(&ring::digest::SHA256, &certificate);
+    let fingerprint = digest.as_ref().try_into().map_err(io::Error::other)?;
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .map_err(io::Error::other)?;
+    Ok((TlsAcceptor::from(Arc::new(config)), fingerprint))
+}

@@ -1,0 +1,278 @@
+//! Owns everything that the simulated router knows and does: its menus, its hotspot, PPP and
+//! firewall, the customers behind it, and its time. No sockets, no threads, no clock of its own:
+//! every entrance first brings the world to the caller's instant, working off each deadline at the
+//! instant at which it was due and in order. Knows nothing of who has paid for what.
+
+pub(crate) mod command;
+mod connections;
+mod firewall;
+mod hotspot;
+mod items;
+mod menu;
+mod menus;
+mod meter;
+mod people;
+mod ppp;
+mod query;
+mod reboot;
+pub(crate) mod row;
+mod scheduler;
+mod script;
+mod table;
+mod trap;
+mod units;
+mod verdict;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::Ipv4Addr;
+
+use lango_routeros::values::MacAddress;
+use tokio::sync::broadcast;
+
+pub(crate) use command::{Answer, Command, Permissions};
+pub(crate) use people::Page;
+pub use people::{Change, PersonEvent};
+pub use row::Row;
+pub(crate) use row::Watch;
+pub use trap::Trap;
+pub use verdict::{Obstacle, Verdict, Way};
+
+use menus::{MENUS, Place};
+use table::{Id, Table};
+
+/// How many lines `/log` keeps.
+const LOG_LINES: usize = 1_000;
+
+/// What a world is made of besides what is configured in its menus.
+#[derive(Debug, Clone)]
+pub(crate) struct Make {
+    pub(crate) identity: String,
+    /// As `/system/resource` shows it, such as `7.18.2 (stable)`.
+    pub(crate) version: String,
+    pub(crate) board: String,
+    /// Name, password, group.
+    pub(crate) users: Vec<(String, String, String)>,
+    /// Menus that this router does not have, by path prefix.
+    pub(crate) absent: Vec<String>,
+    pub(crate) hotspot_sessions: Option<usize>,
+}
+
+/// The router.
+pub(crate) struct World {
+    now: i64,
+    booted_at: i64,
+    /// What the router's own clock adds to the true time.
+    wall_offset: i64,
+    make: Make,
+    version: (u32, u32),
+    tables: Vec<Table>,
+    hotspot: hotspot::Hotspot,
+    ppp: ppp::Ppp,
+    connections: connections::Connections,
+    schedules: HashMap<Id, scheduler::Schedule>,
+    list_ends: HashMap<Id, i64>,
+    /// Address-list entries that cover more than one address.
+    wide_entries: BTreeSet<Id>,
+    people: people::People,
+    /// Grows with every change of any row.
+    changes: u64,
+    deadlines: BTreeSet<(i64, u64, Deadline)>,
+    deadline_number: u64,
+    watches: Vec<Watch>,
+    events: broadcast::Sender<PersonEvent>,
+    log: VecDeque<(i64, String, String)>,
+    log_number: u64,
+}
+
+/// Something that happens by itself at an instant. Each handler looks again whether it is really
+/// due: what caused it may have changed meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Deadline {
+    Session(Ipv4Addr),
+    Host(Id),
+    Cookie(Id),
+    ListEntry(Id),
+    Schedule(Id),
+    Packet(MacBytes),
+    Dial(MacBytes),
+    PppSession(Id),
+    Ntp,
+}
+
+type MacBytes = [u8; 6];
+
+impl World {
+    pub(crate) fn new(make: Make, now: i64) -> World {
+        let (events, _) = broadcast::channel(16_384);
+        let version = version_numbers(&make.version);
+        let mut world = World {
+            now,
+            booted_at: now,
+            wall_offset: 0,
+            version,
+            make,
+            tables: MENUS.iter().map(|(_, menu)| Table::new(menu)).collect(),
+            hotspot: hotspot::Hotspot::default(),
+            ppp: ppp::Ppp::default(),
+            connections: connections::Connections::default(),
+            schedules: HashMap::new(),
+            list_ends: HashMap::new(),
+            wide_entries: BTreeSet::new(),
+            people: people::People::default(),
+            changes: 0,
+            deadlines: BTreeSet::new(),
+            deadline_number: 0,
+            watches: Vec::new(),
+            events,
+            log: VecDeque::new(),
+            log_number: 0,
+        };
+        world.seed();
+        world
+    }
+
+    /// Brings the world to `now`, doing on the way whatever fell due, each at its own instant.
+    pub(crate) fn advance_to(&mut self, now: i64) {
+        while let Some(&(at, number, deadline)) = self.deadlines.first() {
+            if at > now {
+                break;
+            }
+            self.deadlines.remove(&(at, number, deadline));
+            self.now = self.now.max(at);
+            self.fall_due(deadline);
+        }
+        self.now = self.now.max(now);
+    }
+
+    fn fall_due(&mut self, deadline: Deadline) {
+        match deadline {
+            Deadline::Session(ip) => self.check_session(ip),
+            Deadline::Host(id) => self.check_host(id),
+            Deadline::Cookie(id) => self.check_cookie(id),
+            Deadline::ListEntry(id) => self.check_list_entry(id),
+            Deadline::Schedule(id) => self.check_schedule(id),
+            Deadline::Packet(mac) => self.background_packet(MacAddress(mac)),
+            Deadline::Dial(mac) => self.try_dial(MacAddress(mac)),
+            Deadline::PppSession(id) => self.check_ppp_session(id),
+            Deadline::Ntp => self.synchronise_clock(),
+        }
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn at(&mut self, at: i64, deadline: Deadline) {
+        self.deadline_number += 1;
+        self.deadlines.insert((at, self.deadline_number, deadline));
+    }
+
+    /// What the router's own clock shows.
+    fn wall(&self) -> i64 {
+        self.now + self.wall_offset
+    }
+
+    fn iso_dates(&self) -> bool {
+        self.version >= (7, 10)
+    }
+
+    /// Whether a print without rows says so with `!empty`.
+    pub(crate) fn says_empty(&self) -> bool {
+        self.version >= (7, 18)
+    }
+
+    /// Major version 6: other spellings here and there.
+    pub(crate) fn is_old(&self) -> bool {
+        self.version < (7, 0)
+    }
+
+    /// Whether a plain login is answered with a challenge.
+    pub(crate) fn challenges(&self) -> bool {
+        self.version < (6, 43)
+    }
+
+    fn table(&self, place: Place) -> &Table {
+        &self.tables[place as usize]
+    }
+
+    fn table_mut(&mut self, place: Place) -> &mut Table {
+        &mut self.tables[place as usize]
+    }
+
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<PersonEvent> {
+        self.events.subscribe()
+    }
+
+    fn note(&mut self, topics: &str, message: String) {
+        if self.log.len() == LOG_LINES {
+            self.log.pop_front();
+        }
+        self.log_number += 1;
+        self.log.push_back((self.wall(), topics.to_owned(), message));
+    }
+
+    /// What a router has before anybody configures it, plus one hotspot and one PPPoE server.
+    fn seed(&mut self) {
+        let version = self.make.version.split(' ').next().unwrap_or_default().to_owned();
+        let identity = self.make.identity.clone();
+        self.table_mut(Place::Identity).put_named(1, "name", &identity);
+        for (name, kind) in [("ether1", "ether"), ("ether2", "ether"), ("bridge", "bridge")] {
+            self.plant(Place::Interface, &[("name", name), ("type", kind)]);
+        }
+        self.plant(Place::Bridge, &[("name", "bridge")]);
+        self.plant(Place::Pool, &[("name", "hs-pool"), ("ranges", "10.5.0.2-10.5.255.254")]);
+        self.plant(Place::Pool, &[("name", "ppp-pool"), ("ranges", "10.10.0.2-10.10.255.254")]);
+        self.plant(Place::Address, &[("address", "10.5.0.1/16"), ("interface", "bridge")]);
+        self.plant(Place::HotspotProfile, &[("name", "default"), ("default", "true")]);
+        let login_by = "cookie,http-chap,http-pap,mac-cookie";
+        self.plant(Place::HotspotProfile, &[("name", "hsprof1"), ("login-by", login_by)]);
+        self.plant(Place::HotspotUserProfile, &[("name", "default"), ("default", "true")]);
+        self.plant(Place::HotspotUser, &[("name", "default-trial"), ("default", "true")]);
+        let server = [("name", "hotspot1"), ("interface", "bridge"), ("profile", "hsprof1")];
+        let server = [&server[..], &[("address-pool", "hs-pool")]].concat();
+        self.plant(Place::Hotspot, &server);
+        for name in ["default", "default-encryption"] {
+            let pool = ("remote-address", "ppp-pool");
+            self.plant(Place::PppProfile, &[("name", name), ("default", "true"), pool]);
+        }
+        self.plant(Place::PppoeServer, &[("service-name", "pppoe"), ("interface", "bridge")]);
+        self.seed_access();
+        self.plant(Place::Package, &[("name", "routeros"), ("version", &version)]);
+    }
+
+    fn seed_access(&mut self) {
+        for (name, port) in
+            [("www", "80"), ("www-ssl", "443"), ("api", "8728"), ("api-ssl", "8729")]
+        {
+            self.plant(Place::Service, &[("name", name), ("port", port)]);
+        }
+        let full = menus::POLICIES.join(",");
+        let read = "local,telnet,ssh,reboot,read,test,winbox,password,web,sniff,sensitive,api,romon,rest-api";
+        let write = format!("{read},write");
+        for (name, policy) in [("full", full.as_str()), ("read", read), ("write", &write)] {
+            self.plant(Place::UserGroup, &[("name", name), ("policy", policy)]);
+        }
+        for (name, password, group) in self.make.users.clone() {
+            let values = [("name", name), ("password", password), ("group", group)];
+            let values: Vec<_> =
+                values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            self.plant(Place::User, &values);
+        }
+    }
+
+    /// Puts an item into a menu without the checks that a command goes through.
+    fn plant(&mut self, place: Place, values: &[(&str, &str)]) -> Id {
+        let table = self.table_mut(place);
+        let values = values.iter().filter_map(|(name, value)| {
+            table.menu.field(name).map(|(at, _)| (at, value.as_bytes().to_vec()))
+        });
+        let values = values.collect();
+        table.add(values, false, None)
+    }
+}
+
+fn version_numbers(version: &str) -> (u32, u32) {
+    let mut numbers =
+        version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(7), numbers.next().unwrap_or(0))
+}

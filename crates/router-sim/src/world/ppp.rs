@@ -1,0 +1,389 @@
+//! Owns PPP: sessions, and the clients that redial within seconds whatever happens to them.
+//! (MikroTik manual, "PPP AAA" and "PPPoE".)
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+
+use lango_routeros::values::{self, MacAddress};
+
+use super::items::Spot;
+use super::menus::Place;
+use super::meter::{Meter, Traffic, reached_at};
+use super::people::Change;
+use super::row::Row;
+use super::table::Id;
+use super::trap::Trap;
+use super::units::{SECOND, duration, duration_text};
+use super::{Deadline, World};
+
+/// How soon a client tries again.
+const REDIAL: i64 = 3 * SECOND;
+
+/// First session number; the router shows them as eight hex digits.
+const SESSION_BASE: u64 = 0x8110_0000;
+
+#[derive(Debug, Default)]
+pub(crate) struct Ppp {
+    pub(crate) sessions: BTreeMap<Id, Session>,
+    dialers: HashMap<MacAddress, Dialer>,
+    by_name: HashMap<String, BTreeSet<Id>>,
+    by_ip: HashMap<Ipv4Addr, Id>,
+    next: Id,
+    next_host: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) name: String,
+    pub(crate) mac: MacAddress,
+    pub(crate) ip: Ipv4Addr,
+    since: i64,
+    meter: Meter,
+    session_timeout: Option<i64>,
+    limit: Traffic,
+    pub(crate) rate_limit: Option<String>,
+    with: Vec<(Place, Id)>,
+    /// The client vanished at this instant without hanging up; keepalive has not noticed yet.
+    vanished: Option<i64>,
+    armed: Option<i64>,
+}
+
+/// A client: it wants to be online and keeps dialling.
+#[derive(Debug)]
+struct Dialer {
+    name: String,
+    password: String,
+    session: Option<Id>,
+    last_error: Option<String>,
+}
+
+impl Ppp {
+    pub(crate) fn sessions_of(&self, name: &str) -> Vec<Id> {
+        self.by_name.get(name).into_iter().flatten().copied().collect()
+    }
+
+    pub(crate) fn sessions_on(&self, ip: &str) -> Vec<Id> {
+        ip.parse().ok().and_then(|ip: Ipv4Addr| self.by_ip.get(&ip)).copied().into_iter().collect()
+    }
+
+    pub(crate) fn session_on(&self, ip: Ipv4Addr) -> Option<&Session> {
+        self.by_ip.get(&ip).and_then(|id| self.sessions.get(id))
+    }
+
+    pub(crate) fn address_of(&self, mac: MacAddress) -> Option<Ipv4Addr> {
+        let session = self.dialers.get(&mac)?.session?;
+        self.sessions.get(&session).map(|session| session.ip)
+    }
+
+    /// Whether this machine gets its address by dialling.
+    pub(crate) fn dials(&self, mac: MacAddress) -> bool {
+        self.dialers.contains_key(&mac)
+    }
+
+    pub(crate) fn last_error(&self, mac: MacAddress) -> Option<String> {
+        self.dialers.get(&mac)?.last_error.clone()
+    }
+
+    pub(crate) fn forget_live(&mut self) -> Vec<MacAddress> {
+        self.sessions.clear();
+        self.by_name.clear();
+        self.by_ip.clear();
+        for dialer in self.dialers.values_mut() {
+            dialer.session = None;
+        }
+        let mut waiting: Vec<MacAddress> = self.dialers.keys().copied().collect();
+        waiting.sort_unstable();
+        waiting
+    }
+}
+
+impl World {
+    /// A client is switched on; it dials now and again after every failure or hang-up.
+    pub(crate) fn dial(&mut self, mac: MacAddress, name: &str, password: &str) {
+        let (name, password) = (name.to_owned(), password.to_owned());
+        self.hang_up(mac);
+        self.ppp.dialers.insert(mac, Dialer { name, password, session: None, last_error: None });
+        self.try_dial(mac);
+    }
+
+    /// A client is switched off properly.
+    pub(crate) fn hang_up(&mut self, mac: MacAddress) {
+        let Some(dialer) = self.ppp.dialers.remove(&mac) else { return };
+        if let Some(session) = dialer.session {
+            self.end_ppp_session(session, "peer-request");
+        }
+    }
+
+    /// A client loses power: the router learns it from keepalive, ten seconds twice.
+    pub(crate) fn vanish(&mut self, mac: MacAddress) {
+        let Some(dialer) = self.ppp.dialers.remove(&mac) else { return };
+        let now = self.now;
+        if let Some(id) = dialer.session
+            && let Some(session) = self.ppp.sessions.get_mut(&id)
+        {
+            session.vanished = Some(now);
+            self.arm_ppp_session(id);
+        }
+    }
+
+    pub(crate) fn dial_error(&self, mac: MacAddress) -> Option<String> {
+        self.ppp.last_error(mac)
+    }
+
+    pub(super) fn try_dial(&mut self, mac: MacAddress) {
+        let Some(dialer) = self.ppp.dialers.get(&mac) else { return };
+        if dialer.session.is_some() {
+            return;
+        }
+        let (name, password) = (dialer.name.clone(), dialer.password.clone());
+        let outcome = self.authenticate(mac, &name, &password);
+        let outcome = outcome.map(|secret| self.open_ppp_session(mac, &name, secret));
+        if let Err(refusal) = &outcome {
+            self.note("pppoe,ppp,error", format!("<{name}>: {refusal}"));
+            self.at(self.now + REDIAL, Deadline::Dial(mac.0));
+        }
+        if let Some(dialer) = self.ppp.dialers.get_mut(&mac) {
+            dialer.last_error = outcome.as_ref().err().cloned();
+            dialer.session = outcome.ok();
+        }
+    }
+
+    fn authenticate(&self, mac: MacAddress, name: &str, password: &str) -> Result<Id, String> {
+        let servers = self.table(Place::PppoeServer);
+        if !servers.ids().any(|id| servers.is_enabled(id)) {
+            return Err("no PPPoE server answers".to_owned());
+        }
+        let secrets = self.table(Place::PppSecret);
+        let secret = secrets.first("name", name).filter(|id| {
+            secrets.is_enabled(*id)
+                && secrets.text(*id, "password") == password
+                && matches!(secrets.text(*id, "service").as_str(), "any" | "pppoe")
+        });
+        let secret = secret.ok_or("user authentication failed")?;
+        let caller = secrets.text(secret, "caller-id");
+        // Compared as text: the manual wants capitals.
+        if !caller.is_empty() && caller != mac.to_string() {
+            return Err("user authentication failed - wrong caller-id".to_owned());
+        }
+        let taken = self.ppp.by_name.get(name).is_some_and(|sessions| !sessions.is_empty());
+        let profile = self.profile_of(secret);
+        if taken && self.table(Place::PppProfile).is(profile.unwrap_or(0), "only-one", "yes") {
+            return Err("user is already active".to_owned());
+        }
+        Ok(secret)
+    }
+
+    fn profile_of(&self, secret: Id) -> Option<Id> {
+        let name = self.table(Place::PppSecret).text(secret, "profile");
+        self.table(Place::PppProfile).first("name", &name)
+    }
+
+    fn open_ppp_session(&mut self, mac: MacAddress, name: &str, secret: Id) -> Id {
+        let profile = self.profile_of(secret);
+        let ip = self.ppp_address(secret, profile);
+        let stale = self.ppp.by_ip.get(&ip).copied();
+        if let Some(stale) = stale {
+            self.end_ppp_session(stale, "address-taken");
+        }
+        let profiles = self.table(Place::PppProfile);
+        let text = |field| profile.map(|id| profiles.text(id, field)).unwrap_or_default();
+        let (rate, list) = (text("rate-limit"), text("address-list"));
+        let secrets = self.table(Place::PppSecret);
+        let bytes = |field| values::parse_bytes(&secrets.text(secret, field)).unwrap_or(0);
+        let session = Session {
+            name: name.to_owned(),
+            mac,
+            ip,
+            since: self.now,
+            meter: Meter::running(self.people.rate_of(mac), self.now),
+            session_timeout: duration(&text("session-timeout")).filter(|span| *span > 0),
+            limit: Traffic {
+                bytes_in: bytes("limit-bytes-in"),
+                bytes_out: bytes("limit-bytes-out"),
+            },
+            rate_limit: Some(rate.clone()).filter(|rate| !rate.is_empty()),
+            with: self.ppp_extras(name, ip, &rate, &list),
+            vanished: None,
+            armed: None,
+        };
+        self.ppp.next += 1;
+        let id = self.ppp.next;
+        self.ppp.sessions.insert(id, session);
+        self.ppp.by_name.entry(name.to_owned()).or_default().insert(id);
+        self.ppp.by_ip.insert(ip, id);
+        self.table_mut(Place::PppSecret).put_named(secret, "last-caller-id", &mac.to_string());
+        self.note("pppoe,ppp,info,account", format!("{name} logged in, {ip}"));
+        self.tell_change(Spot::PppActive, id);
+        self.announce(mac, ip, name, Change::Connected { how: "pppoe".to_owned() });
+        self.arm_ppp_session(id);
+        id
+    }
+
+    /// Interface, queue and list entry that live as long as the session.
+    fn ppp_extras(&mut self, name: &str, ip: Ipv4Addr, rate: &str, list: &str) -> Vec<(Place, Id)> {
+        let interface = format!("<pppoe-{name}>");
+        let values = [("name", interface.as_str()), ("type", "pppoe-in")];
+        let mut with = vec![(Place::Interface, self.add_dynamic(Place::Interface, &values))];
+        let address = ip.to_string();
+        if !rate.is_empty() {
+            let limit = rate.split_whitespace().next().unwrap_or("0/0");
+            let values =
+                [("name", interface.as_str()), ("target", &interface), ("max-limit", limit)];
+            with.push((Place::SimpleQueue, self.add_dynamic(Place::SimpleQueue, &values)));
+        }
+        if !list.is_empty() {
+            let values = [("list", list), ("address", address.as_str())];
+            with.push((Place::AddressList, self.add_dynamic(Place::AddressList, &values)));
+        }
+        with
+    }
+
+    /// The secret's address, else the profile's address or the next of its pool.
+    fn ppp_address(&mut self, secret: Id, profile: Option<Id>) -> Ipv4Addr {
+        let own = self.table(Place::PppSecret).text(secret, "remote-address");
+        let profiles = self.table(Place::PppProfile);
+        let from_profile =
+            profile.map(|id| profiles.text(id, "remote-address")).unwrap_or_default();
+        let source = if own.is_empty() { from_profile } else { own };
+        if let Ok(ip) = source.parse() {
+            return ip;
+        }
+        let ranges = self.pool_ranges(if source.is_empty() { "ppp-pool" } else { &source });
+        let Some(range) = ranges.first() else { return Ipv4Addr::new(10, 255, 255, 254) };
+        let size = range.last - range.first + 1;
+        for _ in 0..size {
+            let ip = Ipv4Addr::from(range.first + self.ppp.next_host % size);
+            self.ppp.next_host += 1;
+            if !self.ppp.by_ip.contains_key(&ip) {
+                return ip;
+            }
+        }
+        Ipv4Addr::from(range.last)
+    }
+
+    pub(super) fn end_ppp_session(&mut self, id: Id, why: &str) {
+        let Some(session) = self.ppp.sessions.remove(&id) else { return };
+        if let Some(ids) = self.ppp.by_name.get_mut(&session.name) {
+            ids.remove(&id);
+            if ids.is_empty() {
+                self.ppp.by_name.remove(&session.name);
+            }
+        }
+        self.ppp.by_ip.remove(&session.ip);
+        for (place, id) in &session.with {
+            self.drop_item(*place, *id);
+        }
+        let when = self.wall_text(self.wall());
+        let secrets = self.table_mut(Place::PppSecret);
+        if let Some(secret) = secrets.first("name", &session.name) {
+            secrets.put_named(secret, "last-logged-out", &when);
+            secrets.put_named(secret, "last-disconnect-reason", why);
+        }
+        self.note("pppoe,ppp,info,account", format!("{} logged out", session.name));
+        self.tell_dead(Spot::PppActive, id);
+        self.announce(
+            session.mac,
+            session.ip,
+            &session.name,
+            Change::Disconnected { why: why.to_owned() },
+        );
+        if let Some(dialer) = self.ppp.dialers.get_mut(&session.mac)
+            && dialer.session == Some(id)
+        {
+            dialer.session = None;
+            self.at(self.now + REDIAL, Deadline::Dial(session.mac.0));
+        }
+    }
+
+    pub(super) fn remove_ppp_session(&mut self, id: Id) -> Result<(), Trap> {
+        if !self.ppp.sessions.contains_key(&id) {
+            return Err(Trap::no_such_item());
+        }
+        self.end_ppp_session(id, "admin-reset");
+        Ok(())
+    }
+
+    fn ppp_due(&self, id: Id) -> Option<(i64, &'static str)> {
+        let session = self.ppp.sessions.get(&id)?;
+        let (used, rate) = (session.meter.read(self.now), session.meter.rate());
+        let bytes = |limit: u64, used: u64, rate: u64| {
+            let left = (limit > 0).then(|| limit.saturating_sub(used))?;
+            Some((reached_at(self.now, left, rate)?, "traffic-limit"))
+        };
+        let timeout = session.session_timeout.map(|span| (session.since + span, "session-timeout"));
+        let servers = self.table(Place::PppoeServer);
+        let keepalive =
+            servers.ids().next().and_then(|id| servers.text(id, "keepalive-timeout").parse().ok());
+        let gone = session
+            .vanished
+            .map(|at| (at + 2 * keepalive.unwrap_or(10) * SECOND, "peer-not-responding"));
+        [
+            timeout,
+            gone,
+            bytes(session.limit.bytes_in, used.bytes_in, rate.bytes_in),
+            bytes(session.limit.bytes_out, used.bytes_out, rate.bytes_out),
+        ]
+        .into_iter()
+        .flatten()
+        .min_by_key(|(at, _)| *at)
+    }
+
+    pub(super) fn arm_ppp_session(&mut self, id: Id) {
+        let due = self.ppp_due(id).map(|(at, _)| at.max(self.now));
+        let Some(session) = self.ppp.sessions.get_mut(&id) else { return };
+        if session.armed == due {
+            return;
+        }
+        session.armed = due;
+        if let Some(at) = due {
+            self.at(at, Deadline::PppSession(id));
+        }
+    }
+
+    pub(super) fn check_ppp_session(&mut self, id: Id) {
+        // A later alarm was set since: this one is stale.
+        if self
+            .ppp
+            .sessions
+            .get(&id)
+            .is_none_or(|session| session.armed.is_none_or(|at| at > self.now))
+        {
+            return;
+        }
+        match self.ppp_due(id) {
+            Some((at, why)) if at <= self.now => self.end_ppp_session(id, why),
+            _ => {
+                if let Some(session) = self.ppp.sessions.get_mut(&id) {
+                    session.armed = None;
+                }
+                self.arm_ppp_session(id);
+            }
+        }
+    }
+
+    pub(super) fn ppp_traffic(&mut self, mac: MacAddress, change: impl FnOnce(&mut Meter, i64)) {
+        let id = self.ppp.dialers.get(&mac).and_then(|dialer| dialer.session);
+        let now = self.now;
+        if let Some(id) = id
+            && let Some(session) = self.ppp.sessions.get_mut(&id)
+        {
+            change(&mut session.meter, now);
+            self.arm_ppp_session(id);
+        }
+    }
+
+    pub(super) fn ppp_row(&self, id: Id, row: &mut Row) -> Option<()> {
+        let session = self.ppp.sessions.get(&id)?;
+        row.push("name", session.name.as_str());
+        row.push("service", "pppoe");
+        row.push("caller-id", session.mac.to_string());
+        row.push("address", session.ip.to_string());
+        row.push("uptime", duration_text(self.now - session.since));
+        row.push("encoding", "");
+        row.push("session-id", format!("0x{:X}", SESSION_BASE + id));
+        row.push("limit-bytes-in", session.limit.bytes_in.to_string());
+        row.push("limit-bytes-out", session.limit.bytes_out.to_string());
+        row.push("radius", "false");
+        Some(())
+    }
+}
