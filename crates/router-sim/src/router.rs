@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lango_routeros::values::MacAddress;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -114,6 +114,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     faults: Faults,
     watches: AtomicU64,
+    changed: watch::Sender<u64>,
     api: Option<SocketAddr>,
     api_tls: Option<SocketAddr>,
     fingerprint: Option<[u8; 32]>,
@@ -145,6 +146,7 @@ impl RouterSim {
             clock,
             faults: Faults::new(),
             watches: AtomicU64::new(1),
+            changed: watch::Sender::new(0),
             api: address(&api),
             api_tls: address(&api_tls),
             fingerprint,
@@ -219,7 +221,15 @@ impl Router {
         // A panic elsewhere in a test must not hide behind a second one here.
         let mut world = self.shared.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.advance_to(now);
-        look(&mut world)
+        let seen = look(&mut world);
+        let changes = world.changes();
+        drop(world);
+        self.shared.changed.send_if_modified(|known| {
+            let changed = *known < changes;
+            *known = changes.max(*known);
+            changed
+        });
+        seen
     }
 
     pub(crate) fn next_watch(&self) -> u64 {
@@ -260,6 +270,23 @@ impl Router {
     /// more than 16,384 events behind loses the oldest.
     pub fn subscribe(&self) -> broadcast::Receiver<PersonEvent> {
         self.with(|world| world.subscribe())
+    }
+
+    /// Waits until something is true of this router, looking again after every change of a row;
+    /// `false` if it is not true within `patience` of real time.
+    pub async fn wait_for(&self, patience: Duration, is_true: impl Fn(&Router) -> bool) -> bool {
+        let mut changed = self.shared.changed.subscribe();
+        let until_true = async {
+            loop {
+                changed.mark_unchanged();
+                if is_true(self) {
+                    return;
+                }
+                // The sender lives as long as this handle.
+                let _ = changed.changed().await;
+            }
+        };
+        tokio::time::timeout(patience, until_true).await.is_ok()
     }
 
     // --- the question that counts -------------------------------------------------------------

@@ -28,6 +28,7 @@ pub(crate) async fn serve(stream: Stream, router: Router) {
     let (told, changes) = mpsc::channel(TOLD);
     let plan = router.faults().watch();
     let epoch = plan.borrow().epoch;
+    let is_old = router.with(|world| world.is_old());
     let session = Session {
         stream,
         router,
@@ -36,6 +37,7 @@ pub(crate) async fn serve(stream: Stream, router: Router) {
         user: None,
         challenge: None,
         commands: 0,
+        is_old,
         listening: HashMap::new(),
         told,
         out: BytesMut::new(),
@@ -51,6 +53,7 @@ struct Session {
     user: Option<User>,
     challenge: Option<String>,
     commands: u64,
+    is_old: bool,
     /// The tag of each listener, by its number.
     listening: HashMap<u64, Vec<u8>>,
     told: mpsc::Sender<(u64, Told)>,
@@ -317,10 +320,13 @@ impl Session {
         let tag = (!tag.is_empty()).then_some(tag);
         match told {
             Told::Row(row) => self.row(&row, tag.as_deref()),
-            Told::Dead(id) => self.word("!re", tag.as_deref(), |out| {
-                encode_attribute(b".id", id.as_bytes(), out);
-                encode_attribute(b".dead", b"true", out);
-            }),
+            Told::Dead(id) => {
+                let dead: &[u8] = if self.is_old { b"yes" } else { b"true" };
+                self.word("!re", tag.as_deref(), |out| {
+                    encode_attribute(b".id", id.as_bytes(), out);
+                    encode_attribute(b".dead", dead, out);
+                });
+            }
         }
     }
 
@@ -364,11 +370,16 @@ impl Session {
 
     /// A trap is always followed by `!done`.
     fn trap(&mut self, trap: &Trap, tag: Option<&[u8]>) {
+        // Version 6 does not number this one.
+        let message = match trap.message.strip_suffix(" (4)") {
+            Some(bare) if self.is_old => bare,
+            _ => trap.message.as_str(),
+        };
         self.word("!trap", tag, |out| {
             if let Some(category) = trap.category {
                 encode_attribute(b"category", category.to_string().as_bytes(), out);
             }
-            encode_attribute(b"message", trap.message.as_bytes(), out);
+            encode_attribute(b"message", message.as_bytes(), out);
         });
         self.done(None, tag);
     }

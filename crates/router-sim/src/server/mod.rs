@@ -115,6 +115,10 @@ async fn connection(
     open: Arc<AtomicUsize>,
     stop: CancellationToken,
 ) {
+    if router.faults().now().unreachable {
+        // It came in before the port was closed.
+        return Stream::Plain(stream).reset();
+    }
     let _counted = Counted::new(&open);
     let service = match &speaks {
         Speaks::Api(None) => "api",

@@ -52,6 +52,7 @@ impl World {
         let port = 40_000 + u16::try_from(id % 20_000).unwrap_or(0);
         self.connections.rows.insert(id, Connection { mac, ip, port, fasttracked });
         self.connections.by_mac.entry(mac).or_default().insert(id);
+        self.tell_change(Spot::Connection, id);
         Ok(id)
     }
 

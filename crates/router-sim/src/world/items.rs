@@ -358,6 +358,7 @@ impl World {
         }
         table.item(id).ok_or_else(Trap::no_such_item)?;
         table.shift(id, before);
+        self.changes += 1;
         Ok(())
     }
 
@@ -417,7 +418,10 @@ impl World {
         let value_of = |name: &'static str| match (touched(name), id) {
             (Some(Some(value)), _) => Cow::Borrowed(value.as_slice()),
             (None, Some(id)) => table.value(id, name).unwrap_or_default(),
-            _ => Cow::Borrowed(&b""[..]),
+            _ => {
+                let default = table.menu.field(name).and_then(|(_, field)| field.default);
+                Cow::Borrowed(default.unwrap_or_default().as_bytes())
+            }
         };
         let values: Vec<_> = names.iter().map(|name| (*name, value_of(name))).collect();
         match table.twin(id, &values) {
@@ -431,6 +435,10 @@ impl World {
             Place::AddressList => self.keep_list_entry(id, true),
             Place::Scheduler => self.plan_schedule(id, true),
             Place::HotspotBinding => self.apply_binding(id),
+            Place::HotspotUser => {
+                let name = self.table(place).text(id, "name");
+                self.arm_user(&name);
+            }
             Place::SimpleQueue if !self.table(place).is_written(id, "name") => {
                 let name = format!("queue{id}");
                 self.table_mut(place).put_named(id, "name", &name);
@@ -495,6 +503,7 @@ impl World {
     }
 
     pub(super) fn tell_change(&mut self, spot: Spot, id: Id) {
+        self.changes += 1;
         self.tell(spot, |world, watch| {
             let mut row = world.row(spot, id, &Wanted::All, watch.sensitive)?;
             if !watch.query.matches(&row) {
@@ -506,6 +515,7 @@ impl World {
     }
 
     pub(super) fn tell_dead(&mut self, spot: Spot, id: Id) {
+        self.changes += 1;
         self.tell(spot, |_, _| Some(Told::Dead(id_text(id))));
     }
 

@@ -91,7 +91,7 @@ menus! {
     HotspotUser: Menu {
         path: "/ip/hotspot/user",
         fields: &[
-            name_of("server", "/ip/hotspot", &["all"]), text("name"),
+            name_of("server", "/ip/hotspot", &["all"]).or("all"), text("name"),
             text("password").sensitive(),
             name_of("profile", "/ip/hotspot/user/profile", &[]).or("default"),
             mac("mac-address"), of("address", Kind::Ip), text("email"), text("routes"),

@@ -74,6 +74,8 @@ pub(crate) struct World {
     /// Address-list entries that cover more than one address.
     wide_entries: BTreeSet<Id>,
     people: people::People,
+    /// Grows with every change of any row.
+    changes: u64,
     deadlines: BTreeSet<(i64, u64, Deadline)>,
     deadline_number: u64,
     watches: Vec<Watch>,
@@ -117,6 +119,7 @@ impl World {
             list_ends: HashMap::new(),
             wide_entries: BTreeSet::new(),
             people: people::People::default(),
+            changes: 0,
             deadlines: BTreeSet::new(),
             deadline_number: 0,
             watches: Vec::new(),
@@ -155,6 +158,10 @@ impl World {
         }
     }
 
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
     fn at(&mut self, at: i64, deadline: Deadline) {
         self.deadline_number += 1;
         self.deadlines.insert((at, self.deadline_number, deadline));
@@ -172,6 +179,11 @@ impl World {
     /// Whether a print without rows says so with `!empty`.
     pub(crate) fn says_empty(&self) -> bool {
         self.version >= (7, 18)
+    }
+
+    /// Major version 6: other spellings here and there.
+    pub(crate) fn is_old(&self) -> bool {
+        self.version < (7, 0)
     }
 
     /// Whether a plain login is answered with a challenge.

@@ -75,6 +75,11 @@ impl Ppp {
         self.sessions.get(&session).map(|session| session.ip)
     }
 
+    /// Whether this machine gets its address by dialling.
+    pub(crate) fn dials(&self, mac: MacAddress) -> bool {
+        self.dialers.contains_key(&mac)
+    }
+
     pub(crate) fn last_error(&self, mac: MacAddress) -> Option<String> {
         self.dialers.get(&mac)?.last_error.clone()
     }
@@ -336,6 +341,15 @@ impl World {
     }
 
     pub(super) fn check_ppp_session(&mut self, id: Id) {
+        // A later alarm was set since: this one is stale.
+        if self
+            .ppp
+            .sessions
+            .get(&id)
+            .is_none_or(|session| session.armed.is_none_or(|at| at > self.now))
+        {
+            return;
+        }
         match self.ppp_due(id) {
             Some((at, why)) if at <= self.now => self.end_ppp_session(id, why),
             _ => {

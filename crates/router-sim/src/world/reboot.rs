@@ -29,6 +29,7 @@ impl World {
         self.log.clear();
         // Listeners die with their connections.
         self.watches.clear();
+        self.changes += 1;
         self.booted_at = self.now;
         self.set_wall(EPOCH_DAY_TWO);
         self.note("system,info", "router rebooted".to_owned());

@@ -147,9 +147,7 @@ impl World {
             let way = Way::PppSession { user: session.name.clone() };
             return if own { Ok(way) } else { Err(Obstacle::NoPppSession) };
         }
-        if self.pool_ranges("ppp-pool").iter().any(|range| range.contains(ip))
-            || self.is_secret_address(ip)
-        {
+        if self.ppp.dials(mac) || self.is_ppp_address(ip) {
             return Err(Obstacle::NoPppSession);
         }
         if self.hotspot_server(ip).is_none() {
@@ -179,8 +177,14 @@ impl World {
         self.would_log_in(mac, ip).ok_or(Obstacle::NotLoggedIn)
     }
 
-    fn is_secret_address(&self, ip: Ipv4Addr) -> bool {
-        self.table(Place::PppSecret).first("remote-address", &ip.to_string()).is_some()
+    /// Whether an address is only ever given out by PPP.
+    fn is_ppp_address(&self, ip: Ipv4Addr) -> bool {
+        if self.table(Place::PppSecret).first("remote-address", &ip.to_string()).is_some() {
+            return true;
+        }
+        let profiles = self.table(Place::PppProfile);
+        let mut pools = profiles.ids().map(|id| profiles.text(id, "remote-address"));
+        pools.any(|pool| self.pool_ranges(&pool).iter().any(|range| range.contains(ip)))
     }
 
     fn is_lease_blocked(&self, mac: MacAddress) -> bool {

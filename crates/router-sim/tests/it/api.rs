@@ -197,6 +197,48 @@ async fn listeners_hear_changes_between_the_replies() {
 }
 
 #[tokio::test]
+async fn version_6_spells_some_things_differently() {
+    let site = Site::of_version("6.49.19 (long-term)");
+    site.user("amina", &[]);
+    let mut raw = Raw::logged_in(&site).await;
+    raw.say(&["/ip/hotspot/user/listen", "=.proplist=.id", ".tag=2"]).await;
+    raw.say(&["/ip/hotspot/user/remove", "=.id=amina"]).await;
+    assert_eq!(raw.hear().await, ["!done"]);
+    assert_eq!(raw.hear().await, ["!re", ".tag=2", "=.id=*2", "=.dead=yes"]);
+    raw.say(&["/ip/hotspot/user/remove", "=.id=amina"]).await;
+    assert_eq!(raw.hear().await, ["!trap", "=category=0", "=message=no such item"]);
+}
+
+#[tokio::test]
+async fn rubbish_ends_one_connection_and_nothing_else() {
+    let site = Site::open();
+    let client = site.api().await;
+    let endless = [0xE0, 0xFF, 0xFF, 0xFF].repeat(8);
+    let words =
+        [&b"\x03\xFF\xFE\xFD\x00"[..], &b"\x06/login\x02==\x00"[..], &[0xF8, 0, 0], &endless];
+    for rubbish in words {
+        let mut raw = Raw::connect(&site).await;
+        raw.stream.write_all(rubbish).await.unwrap();
+        raw.stream.shutdown().await.unwrap();
+        while !raw.hear().await.is_empty() {}
+    }
+    let strange: [&[&str]; 6] = [
+        &["/", "=", "?", "?#", "?#9!&|."],
+        &["//print"],
+        &["/ip/hotspot/user/print", "?#0123456789876543210", "?<", "?>="],
+        &["/ip/hotspot/user/add", "=name=x", "=limit-uptime=99999999999999w"],
+        &["/ip/hotspot/user/set", "=.id=*FFFFFFFFFFFFFFFFFF", "=!name="],
+        &["/execute", "=script=[[[{{{\"", "=as-string="],
+    ];
+    let mut raw = Raw::logged_in(&site).await;
+    for words in strange {
+        raw.say(words).await;
+        while raw.hear().await[0] != "!done" {}
+    }
+    client.ping().await.unwrap();
+}
+
+#[tokio::test]
 async fn cancel_interrupts_the_listener_and_ends_both() {
     let site = Site::open();
     let mut raw = Raw::logged_in(&site).await;
@@ -205,6 +247,20 @@ async fn cancel_interrupts_the_listener_and_ends_both() {
     assert_eq!(raw.hear().await, ["!trap", ".tag=2", "=category=2", "=message=interrupted"]);
     assert_eq!(raw.hear().await, ["!done", ".tag=2"]);
     assert_eq!(raw.hear().await, ["!done", ".tag=7"]);
+}
+
+#[tokio::test]
+async fn a_condition_can_be_waited_for() {
+    let site = Site::open();
+    let client = site.api().await;
+    let there = |router: &lango_router_sim::Router| {
+        !router.matching("/ppp/secret", &[("name", "a")]).is_empty()
+    };
+    assert!(!site.router.wait_for(Duration::from_millis(1), there).await);
+    let router = site.router.router().clone();
+    let waiting = tokio::spawn(async move { router.wait_for(Duration::from_secs(5), there).await });
+    client.add("/ppp/secret", &[("name", "a")]).await.unwrap();
+    assert!(waiting.await.unwrap());
 }
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 //! Stories about the simulated router, and its protocols over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod api;
 mod cutting;
 mod hotspot;
 mod lists;
 mod ppp;
 mod rest;
+mod third_party;
 mod time;
 
 use std::net::Ipv4Addr;

@@ -89,3 +89,27 @@ async fn session_timeout_and_caller_id_hold() {
         site.router.rows("/ppp/secret")[0].text("last-disconnect-reason").unwrap().into_owned();
     assert_eq!(reason, "session-timeout");
 }
+
+#[tokio::test]
+async fn an_expired_profile_walls_its_customers_in() {
+    let site = Site::open();
+    site.router
+        .add("/ip/pool", &[("name", "walled"), ("ranges", "10.66.0.2-10.66.0.254")])
+        .unwrap();
+    let profile = [("name", "expired"), ("remote-address", "walled"), ("address-list", "walled")];
+    site.router.add("/ppp/profile", &profile).unwrap();
+    let rule = [("chain", "forward"), ("action", "drop"), ("src-address-list", "walled")];
+    site.router.add("/ip/firewall/filter", &rule).unwrap();
+    secret(&site, "house-7", &[]);
+    site.router.dial(mac(7), "house-7", "pw");
+    site.router.set("/ppp/secret", "house-7", &[("profile", "expired")]).unwrap();
+    let paid = site.router.address_of(mac(7)).unwrap();
+    assert!(site.browses(mac(7), paid), "a profile change does not touch the running session");
+    kick(&site, "house-7");
+    site.pass(3);
+    let walled = site.router.address_of(mac(7)).unwrap();
+    assert_eq!(walled.octets()[1], 66);
+    assert!(!site.browses(mac(7), walled) && !site.browses(mac(7), paid));
+    kick(&site, "house-7");
+    assert!(!site.browses(mac(7), walled), "nobody has a PPP address without a session");
+}

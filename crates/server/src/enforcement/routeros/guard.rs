@@ -1,0 +1,193 @@
+//! The second deadline where a menu has none of its own: a scheduler entry on the router that
+//! ends one grant by itself should the router lose us, and then removes itself.
+//!
+//! Its time stands in its comment, since the router's clock and ours differ and what it shows of
+//! its next run depends on version and zone. A first run comes one interval after the entry was
+//! made, so a guard is never changed: it is removed and made anew.
+
+use super::connections;
+use super::owner::{self, CUT_BY_GUARD, mark, mark_with, object_name};
+use super::static_ip::{EXPIRED, PAID};
+use super::visit::{Task, Visit, Write, is_refusal};
+use crate::enforcement::Order;
+use lango_domain::access::Access;
+use lango_domain::ids::GrantId;
+use lango_domain::time::{Span, Timestamp};
+use lango_domain::wanted::RouterDeadline;
+use lango_routeros::Error;
+use lango_routeros::menus::{Menu, Schedule};
+use lango_routeros::values::write_duration;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Only what ends this soon has a guard; later ends get theirs from a later survey.
+pub const GUARD_HORIZON: Span = Span::hours(24);
+
+/// How much later than our own timer the router acts: we are the first, it is the second.
+pub(super) const LATER: Duration = Duration::from_secs(2);
+
+const NOTE: &str = "until ";
+
+/// When the router is to end a grant by a guard, if it needs one.
+pub(super) fn due(order: &Order, now: Timestamp) -> Option<Timestamp> {
+    let profile = order.wanted.profile()?;
+    let Some(RouterDeadline::At(end)) = profile.deadline else { return None };
+    // One device's limit-uptime is exact; that of several runs faster than time.
+    let exact = matches!(order.access, Access::Hotspot { .. }) && profile.devices <= 1;
+    (!exact && end.since(now) <= GUARD_HORIZON).then_some(end)
+}
+
+/// The guards on a router by grant.
+pub(super) type Guards = HashMap<GrantId, Vec<Schedule>>;
+
+/// Reads the guards of these grants, or all.
+pub(super) async fn read(visit: &Visit<'_>, grants: Option<&[GrantId]>) -> Result<Guards, Error> {
+    let rows: Vec<Schedule> = match grants {
+        None => visit.connection.all(None).await?,
+        Some(grants) => {
+            let names: Vec<_> = grants.iter().map(|grant| ("name", object_name(*grant))).collect();
+            visit.rows(&names).await?
+        }
+    };
+    let mut guards = Guards::new();
+    for row in rows {
+        if let owner::Owner::Grant(grant, _) = owner::owner(row.comment.as_deref()) {
+            guards.entry(grant).or_default().push(row);
+        }
+    }
+    Ok(guards)
+}
+
+/// Whether what the router has is the one guard that is due then.
+pub(super) fn is_right(present: &[Schedule], due: Option<Timestamp>) -> bool {
+    match (present, due) {
+        ([], None) => true,
+        ([row], Some(due)) => {
+            !row.disabled && row.run_count.unwrap_or(0) == 0 && until(row) == Some(seconds(due))
+        }
+        _ => false,
+    }
+}
+
+fn until(row: &Schedule) -> Option<i64> {
+    owner::note(row.comment.as_deref()).strip_prefix(NOTE)?.parse().ok()
+}
+
+fn seconds(at: Timestamp) -> i64 {
+    at.micros().div_euclid(1_000_000)
+}
+
+/// Replaces the guards of orders that are to be online. Before anything else: an old guard must
+/// not fire on what was just renewed. Says whether the router takes guards at all.
+pub(super) async fn renew(visit: &Visit<'_>, tasks: &mut [Task<'_>]) -> Result<bool, Error> {
+    settle(visit, tasks, |task| task.is_open() && task.order.wanted.is_online()).await
+}
+
+/// Removes the guards of orders that were ended. After everything else: until then they stand by.
+pub(super) async fn dismiss(visit: &Visit<'_>, tasks: &mut [Task<'_>]) -> Result<bool, Error> {
+    settle(visit, tasks, |task| task.is_confirmed() && !task.order.wanted.is_online()).await
+}
+
+async fn settle(
+    visit: &Visit<'_>,
+    tasks: &mut [Task<'_>],
+    concerns: impl Fn(&Task<'_>) -> bool,
+) -> Result<bool, Error> {
+    let grants: Vec<GrantId> =
+        tasks.iter().filter(|task| concerns(task)).map(|task| task.order.grant).collect();
+    let guards = match read(visit, Some(&grants)).await {
+        Err(error) if is_refusal(&error) => return Ok(false),
+        guards => guards?,
+    };
+    let (mut removals, mut additions) = (Vec::new(), Vec::new());
+    for task in tasks.iter().filter(|task| concerns(task)) {
+        let order = task.order;
+        let present = guards.get(&order.grant).map(Vec::as_slice).unwrap_or_default();
+        let due = due(order, visit.now);
+        if is_right(present, due) {
+            continue;
+        }
+        removals.extend(present.iter().map(|row| Write::Remove(Schedule::PATH, row.id.clone())));
+        additions.extend(due.map(|due| guard(order, due, visit.now)));
+    }
+    // A router that allows no scheduler still serves: our own timer is the first deadline.
+    Ok(visit.are_taken(removals).await? && visit.are_taken(additions).await?)
+}
+
+fn guard(order: &Order, due: Timestamp, now: Timestamp) -> Write {
+    let interval = due.since(now).to_std() + LATER;
+    let whole = Duration::from_secs(interval.as_secs() + u64::from(interval.subsec_nanos() > 0));
+    Write::Add(
+        Schedule::PATH,
+        vec![
+            ("name", object_name(order.grant)),
+            ("interval", write_duration(whole)),
+            ("on-event", script(order)),
+            ("policy", "read,write".to_owned()),
+            ("comment", mark_with(order.grant, &format!("{NOTE}{}", seconds(due)))),
+        ],
+    )
+}
+
+/// The cut, in the router's language. Each line stands alone: one that fails stops no other.
+fn script(order: &Order) -> String {
+    let noted = quoted(&mark_with(order.grant, CUT_BY_GUARD));
+    let mut lines = match &order.access {
+        Access::Hotspot { name, .. } => {
+            let name = quoted(name);
+            vec![
+                format!("/ip hotspot user set [find name={name}] disabled=yes comment={noted}"),
+                format!("/ip hotspot cookie remove [find user={name}]"),
+                format!("/ip hotspot active remove [find user={name}]"),
+            ]
+        }
+        Access::Pppoe { name, address, .. } => {
+            let name = quoted(name);
+            let mut lines = vec![
+                format!("/ppp secret set [find name={name}] disabled=yes comment={noted}"),
+                format!("/ppp active remove [find name={name}]"),
+            ];
+            lines.extend(address.map(connections::script));
+            lines
+        }
+        Access::StaticIp { address, .. } => {
+            let comment = quoted(&mark(order.grant));
+            vec![
+                format!(
+                    "/ip firewall address-list set [find list={PAID} comment={comment}] \
+                     list={EXPIRED} comment={noted}"
+                ),
+                connections::script(*address),
+            ]
+        }
+    };
+    lines.push(format!("/system scheduler remove [find name={}]", quoted(&object_name(order.grant))));
+    let guarded = lines.into_iter().map(|line| match line.starts_with(':') {
+        true => line,
+        false => format!(":do {{{line}}} on-error={{}}"),
+    });
+    guarded.collect::<Vec<_>>().join("\n")
+}
+
+/// A text in a script. Inside quotes `$x` would expand to nothing.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for char in text.chars() {
+        if matches!(char, '\\' | '"' | '$') {
+            quoted.push('\\');
+        }
+        quoted.push(char);
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_cannot_break_out_of_its_script() {
+        assert_eq!(quoted(r#"a"];/user/add$x\"#), r#""a\"];/user/add\$x\\""#);
+    }
+}
