@@ -99,10 +99,14 @@ impl World {
             return fresh;
         }
         let arrival = self.arrival(mac, ip);
-        let gate = self.gate(mac, ip).is_ok();
+        let gate = self.gate(mac, ip);
+        if matches!(gate, Err(Obstacle::NoPppSession)) {
+            // There is no interface to send by.
+            return fresh;
+        }
         for connection in self.connections.of(mac).filter(|connection| connection.ip == ip) {
             let packet = Packet::upwards(ip, State::Established, arrival.clone());
-            let passes = connection.fasttracked || (gate && self.passes(&packet).is_ok());
+            let passes = connection.fasttracked || (gate.is_ok() && self.passes(&packet).is_ok());
             if passes {
                 let why = Way::Established { fasttracked: connection.fasttracked };
                 return Verdict::Allowed { why };
