@@ -1,5 +1,6 @@
 //! Owns the only question that counts: does this machine reach the internet now, and why?
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use lango_routeros::values::MacAddress;
@@ -88,6 +89,48 @@ impl Verdict {
 
     pub(crate) fn not_attached() -> Verdict {
         Verdict::Blocked { why: Obstacle::NotAttached }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Allowed { why } => write!(f, "browses: {why}"),
+            Verdict::Blocked { why } => write!(f, "is blocked: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Way::HotspotSession { user } => write!(f, "hotspot session of {user}"),
+            Way::Cookie { user } => write!(f, "an HTTP cookie will log {user} in"),
+            Way::MacCookie { user } => write!(f, "a MAC cookie will log {user} in"),
+            Way::MacLogin => f.write_str("its hardware address will log it in"),
+            Way::Bypassed => f.write_str("an ip-binding bypasses the hotspot"),
+            Way::PppSession { user } => write!(f, "PPP session of {user}"),
+            Way::OwnAddress => f.write_str("no rule minds its address"),
+            Way::Established { fasttracked: true } => {
+                f.write_str("a fasttracked connection lives on")
+            }
+            Way::Established { fasttracked: false } => {
+                f.write_str("an established connection lives on")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::NotLoggedIn => f.write_str("not logged in to the hotspot"),
+            Obstacle::BindingBlocked => f.write_str("an ip-binding blocks it"),
+            Obstacle::NoPppSession => f.write_str("no PPP session with this address"),
+            Obstacle::Filter { rule } => write!(f, "filter rule {rule}"),
+            Obstacle::LeaseBlocked => f.write_str("its DHCP lease is blocked"),
+            Obstacle::NotAttached => f.write_str("it is not attached"),
+        }
     }
 }
 
