@@ -33,6 +33,9 @@ pub struct Profile {
     /// Data bought in this period; the router stops it there by itself where it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataSize>,
+    /// Whether time online or data is counted, so that every reading of it matters.
+    #[serde(default)]
+    pub metered: bool,
 }
 
 /// The end that a router enforces by itself.
@@ -94,7 +97,14 @@ impl Grant {
             AtDataCap::End => self.meter.data_allowed,
             AtDataCap::Throttle(_) => None,
         };
-        Profile { speed, devices: self.terms.devices.get(), deadline: self.router_deadline(), data }
+        let meter = self.meter;
+        Profile {
+            speed,
+            devices: self.terms.devices.get(),
+            deadline: self.router_deadline(),
+            data,
+            metered: meter.uptime_allowed.is_some() || meter.data_allowed.is_some(),
+        }
     }
 
     fn reduced_speed(&self) -> Option<Speed> {

@@ -8,7 +8,7 @@ use crate::operations::record_presence::{Reading, record_presence};
 use lango_domain::ids::{GrantId, Id};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::time::{Span, Timestamp};
-use lango_domain::wanted::{RouterDeadline, Wanted};
+use lango_domain::wanted::Wanted;
 use lango_store::enforcements::{Expected, Work};
 use lango_store::routers::{Router, Stranger};
 use lango_store::{Error, Tx};
@@ -447,13 +447,7 @@ fn known(order: &Order) -> ((LoginKind, String), Known) {
 
 /// Whether the domain must hear every reading: its time online or its data is limited.
 fn is_metered(wanted: &Wanted) -> bool {
-    match wanted {
-        Wanted::Throttled(_) => true,
-        Wanted::Allowed(profile) => {
-            profile.data.is_some() || matches!(profile.deadline, Some(RouterDeadline::Online(_)))
-        }
-        Wanted::Walled | Wanted::Cut => false,
-    }
+    wanted.profile().is_some_and(|profile| profile.metered)
 }
 
 fn presence(online: &Online, metered: bool) -> Presence {

@@ -226,7 +226,7 @@ impl Harness {
         let until = self.now() + span;
         self.pump().await;
         while let Some(next) = self.next_event().await.filter(|next| *next < until) {
-            self.app.clock().set(next.max(self.now() + Span::from_micros(1)));
+            self.app.clock().set(next);
             self.pump().await;
         }
         self.app.clock().set(until);
@@ -242,7 +242,12 @@ impl Harness {
         }
     }
 
+    /// The next instant at which something is to be done. A router that is away is tried again
+    /// every half minute.
     async fn next_event(&self) -> Option<Timestamp> {
+        let now = self.now();
+        let away = self.routers.values().any(|site| site.visit.is_none());
+        let again = away.then(|| now + Span::seconds(30));
         let routers: Vec<RouterId> = self.routers.values().map(|site| site.id).collect();
         self.app
             .store()
@@ -250,9 +255,10 @@ impl Harness {
                 let mut next = lango_store::grants::next_deadline(tx).await?;
                 for router in &routers {
                     let attempt = lango_store::enforcements::next_attempt(tx, *router).await?;
-                    next = [next, attempt].into_iter().flatten().min();
+                    let ahead = attempt.filter(|at| *at > now);
+                    next = [next, ahead].into_iter().flatten().min();
                 }
-                Ok(next)
+                Ok([next, again].into_iter().flatten().min())
             })
             .await
             .unwrap()

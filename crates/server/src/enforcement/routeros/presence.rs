@@ -44,7 +44,7 @@ impl Memory {
     fn outdated(&self, active: &[HotspotActive]) -> BTreeSet<String> {
         let now: HashMap<Trace, Duration> = traces(active);
         let ended = self.sessions.iter().filter(|(trace, was)| {
-            now.get(*trace).is_none_or(|is| is < was)
+            now.get(*trace).is_none_or(|is| *is < **was)
         });
         let unknown = active.iter().filter(|row| !self.past.contains_key(&row.user));
         ended

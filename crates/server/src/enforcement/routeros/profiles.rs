@@ -294,7 +294,7 @@ mod tests {
 
     fn profile(speed: Option<&str>, devices: u16) -> Profile {
         let speed = speed.map(|text| text.parse().unwrap());
-        Profile { speed, devices, deadline: None, data: None }
+        Profile { speed, devices, deadline: None, data: None, metered: false }
     }
 
     #[test]
