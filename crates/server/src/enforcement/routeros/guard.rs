@@ -161,7 +161,10 @@ fn script(order: &Order) -> String {
             ]
         }
     };
-    lines.push(format!("/system scheduler remove [find name={}]", quoted(&object_name(order.grant))));
+    lines.push(format!(
+        "/system scheduler remove [find name={}]",
+        quoted(&object_name(order.grant))
+    ));
     let guarded = lines.into_iter().map(|line| match line.starts_with(':') {
         true => line,
         false => format!(":do {{{line}}} on-error={{}}"),

@@ -268,7 +268,8 @@ async fn remove_kind(
                 let of_name = rows.iter().filter(|row| row.name == logins[at]);
                 let row = pick(of_name, task.order, |row| row.comment.as_deref());
                 let row = row.filter(|row| owner::is_of(row.comment.as_deref(), task.order.grant));
-                writes.extend(row.map(|row| (at, Write::Remove(HotspotUser::PATH, row.id.clone()))));
+                writes
+                    .extend(row.map(|row| (at, Write::Remove(HotspotUser::PATH, row.id.clone()))));
             }
         }
         LoginKind::Ppp => {

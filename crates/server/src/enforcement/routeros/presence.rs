@@ -43,9 +43,8 @@ impl Memory {
     /// Users whose copy is not good any more.
     fn outdated(&self, active: &[HotspotActive]) -> BTreeSet<String> {
         let now: HashMap<Trace, Duration> = traces(active);
-        let ended = self.sessions.iter().filter(|(trace, was)| {
-            now.get(*trace).is_none_or(|is| is < was)
-        });
+        let ended =
+            self.sessions.iter().filter(|(trace, was)| now.get(*trace).is_none_or(|is| is < was));
         let unknown = active.iter().filter(|row| !self.past.contains_key(&row.user));
         ended
             .map(|((user, _, _), _)| user.clone())
@@ -192,9 +191,9 @@ fn login(by: LoginKind, login: &str, sessions: Vec<LiveSession>, past: Counters)
 }
 
 fn total(sessions: &[LiveSession], past: Counters) -> Counters {
-    sessions.iter().fold(past, |(uptime, data), session| {
-        (uptime + session.uptime, data + session.data)
-    })
+    sessions
+        .iter()
+        .fold(past, |(uptime, data), session| (uptime + session.uptime, data + session.data))
 }
 
 /// A grant's presence; none if nobody is online.

@@ -129,7 +129,9 @@ async fn survey_hotspot(
             stranger(survey, HotspotUser::PATH, &login, hotspot::stranger(&login));
             continue;
         }
-        if is_of_other(row.and_then(|row| row.comment.as_deref()), order) && !order.wanted.is_online() {
+        if is_of_other(row.and_then(|row| row.comment.as_deref()), order)
+            && !order.wanted.is_online()
+        {
             continue;
         }
         let mut texts = user_texts(visit, order, row, live, &profiles);
@@ -181,9 +183,12 @@ fn user_texts(
         texts.extend(mark_text(row.comment.as_deref(), order));
         let of_profile = profiles.iter().find(|profile| profile.name == row.profile);
         let wanted = order.wanted.profile();
-        texts.extend(of_profile.zip(wanted).filter(|_| differences.is_empty()).and_then(
-            |(row, profile)| profiles::hotspot_difference(row, profile),
-        ));
+        texts.extend(
+            of_profile
+                .zip(wanted)
+                .filter(|_| differences.is_empty())
+                .and_then(|(row, profile)| profiles::hotspot_difference(row, profile)),
+        );
     }
     texts
 }
@@ -222,7 +227,9 @@ fn survey_bindings(expected: &Expected<'_>, bindings: &[HotspotBinding], survey:
         let name = mac.clone().unwrap_or_else(|| binding.id.to_string());
         note_orphan(survey, expected, HotspotBinding::PATH, &name, comment);
         let bypassed = binding.kind.as_deref() == Some("bypassed") && !binding.disabled;
-        let Some(order) = mac.and_then(|mac| ended.get(&mac)).filter(|_| bypassed) else { continue };
+        let Some(order) = mac.and_then(|mac| ended.get(&mac)).filter(|_| bypassed) else {
+            continue;
+        };
         if owner::is_marked(comment) {
             let text = format!("device {name} is bypassed, wanted {}", order.wanted.word());
             survey.differences.push((order.grant, text));
@@ -267,7 +274,9 @@ async fn survey_ppp(
             stranger(survey, PppSecret::PATH, &login, hotspot::stranger(&login));
             continue;
         }
-        if is_of_other(row.and_then(|row| row.comment.as_deref()), order) && !order.wanted.is_online() {
+        if is_of_other(row.and_then(|row| row.comment.as_deref()), order)
+            && !order.wanted.is_online()
+        {
             continue;
         }
         let mut texts = secret_texts(order, row, &profiles);
@@ -279,7 +288,12 @@ async fn survey_ppp(
         }
         survey.differences.extend(texts.into_iter().map(|text| (order.grant, text)));
         let sessions: Vec<_> = live.iter().map(|row| presence::ppp_session(row, &data)).collect();
-        survey.online.extend(presence::online(order.grant, sessions, Default::default(), Default::default()));
+        survey.online.extend(presence::online(
+            order.grant,
+            sessions,
+            Default::default(),
+            Default::default(),
+        ));
     }
     for secret in &secrets {
         note_orphan(survey, expected, PppSecret::PATH, &secret.name, secret.comment.as_deref());
@@ -302,9 +316,11 @@ fn secret_texts(order: &Order, row: Option<&PppSecret>, profiles: &[PppProfile])
         let stray = pppoe::has_stray_address(order, row);
         texts.extend(stray.then(|| "it has an address of its own, wanted none".to_owned()));
         let of_profile = profiles.iter().find(|profile| profile.name == row.profile);
-        texts.extend(of_profile.filter(|_| differences.is_empty()).and_then(|profile| {
-            profiles::ppp_difference(profile, order.wanted)
-        }));
+        texts.extend(
+            of_profile
+                .filter(|_| differences.is_empty())
+                .and_then(|profile| profiles::ppp_difference(profile, order.wanted)),
+        );
     }
     texts
 }
