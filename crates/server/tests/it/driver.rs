@@ -23,6 +23,11 @@ const BOTH: [Protocol; 2] = [Protocol::Api, Protocol::Rest];
 
 const BY_LANGO: ConfirmedBy = ConfirmedBy::Lango;
 
+/// Long, since tests of many crates may share the machine; nothing here waits for them to pass.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const TIMEOUTS: Timeouts = Timeouts { connect: PATIENCE, reply: PATIENCE };
+
 /// One router whose time stands still until told otherwise, and the driver that holds it.
 struct Site {
     router: RouterSim,
@@ -109,7 +114,7 @@ async fn connect(router: &RouterSim, protocol: Protocol) -> RouterOs {
     let endpoint =
         Endpoint { host: address.ip().to_string(), port: address.port(), protocol, tls: Tls::Off };
     let credentials = Credentials::new("lango", "secret");
-    RouterOs::open("roof", &endpoint, &credentials, Timeouts::default()).await.unwrap()
+    RouterOs::open("roof", &endpoint, &credentials, TIMEOUTS).await.unwrap()
 }
 
 fn mac(number: u8) -> sim::MacAddress {
@@ -433,7 +438,7 @@ async fn a_login_wakes_who_waits_for_changes() {
     tokio::select! {
         () = site.driver.changed() => {}
         () = login => {}
-        () = tokio::time::sleep(Duration::from_secs(10)) => panic!("nobody heard the login"),
+        () = tokio::time::sleep(PATIENCE) => panic!("nobody heard the login"),
     }
 }
 
@@ -536,6 +541,44 @@ async fn a_renewal_moves_the_guard_and_a_cut_takes_it_away() {
     let far = wanting(&bob, allowed(&site, Span::days(30)));
     assert_eq!(site.act_one(&far).await, confirmed(BY_LANGO, 0));
     assert_eq!(site.count("/system/scheduler"), 0, "too far away for a guard");
+}
+
+#[tokio::test]
+async fn a_renewal_takes_the_old_guard_away_even_while_the_routers_clock_is_not_set() {
+    let mut site = Site::open(Protocol::Api).await;
+    let allowed =
+        |site: &Site, left| Wanted::Allowed(Profile { deadline: until(site, left), ..profile(1) });
+    let bob = dialled(1, "bob", allowed(&site, Span::minutes(10)));
+    site.act_one(&bob).await;
+    site.router.dial(mac(9), "bob", "bob");
+    site.pass(10);
+    let fifty_years = 50 * 365 * 24 * 3_600 * 1_000_000;
+    site.router.skew_clock(-fifty_years);
+    site.reconnect().await;
+    let renewed = wanting(&bob, allowed(&site, Span::hours(2)));
+    assert_eq!(site.act_one(&renewed).await, confirmed(BY_LANGO, 0));
+    assert_eq!(site.count("/system/scheduler"), 0, "a new one would fire when the clock is set");
+    site.router.skew_clock(0);
+    site.pass(3_600);
+    let ip = site.router.address_of(mac(9)).unwrap();
+    assert!(site.browses(mac(9), ip), "he has paid");
+    assert_eq!(site.differences(std::slice::from_ref(&renewed)).await.len(), 1);
+    assert_eq!(site.act_one(&renewed).await, confirmed(BY_LANGO, 0));
+    assert_eq!(site.count("/system/scheduler"), 1, "the clock is right again");
+}
+
+#[tokio::test]
+async fn a_guard_that_cannot_be_taken_away_fails_the_renewal() {
+    let mut site = Site::open(Protocol::Api).await;
+    let allowed =
+        |site: &Site, left| Wanted::Allowed(Profile { deadline: until(site, left), ..profile(1) });
+    let bob = dialled(1, "bob", allowed(&site, Span::minutes(10)));
+    site.act_one(&bob).await;
+    let renewed = wanting(&bob, allowed(&site, Span::hours(2)));
+    site.router.faults().refuse("/system/scheduler/remove", 1, "not enough permissions (9)");
+    let outcome = site.act_one(&renewed).await;
+    assert!(failure(&outcome).contains("not enough permissions"), "{outcome:?}");
+    assert_eq!(site.act_one(&renewed).await, confirmed(BY_LANGO, 0));
 }
 
 #[tokio::test]
@@ -724,7 +767,7 @@ impl Site {
             tls: Tls::Off,
         };
         let credentials = Credentials::new("lango", "secret");
-        let opened = RouterOs::open("roof", &endpoint, &credentials, Timeouts::default()).await;
+        let opened = RouterOs::open("roof", &endpoint, &credentials, TIMEOUTS).await;
         if let Ok(driver) = opened {
             self.driver = driver;
         }

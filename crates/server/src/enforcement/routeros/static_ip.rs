@@ -142,7 +142,10 @@ fn settle(
 
 /// An address given to a new customer: the ended grant has no say in it any more.
 fn belongs_to_other(order: &Order, present: &[AddressListEntry]) -> bool {
-    let of_other = |row: &AddressListEntry| matches!(owner::owner(row.comment.as_deref()), Owner::Grant(of, _) if of != order.grant);
+    let of_other = |row: &AddressListEntry| match owner::owner(row.comment.as_deref()) {
+        Owner::Grant(of, _) => of != order.grant,
+        Owner::Lango(_) | Owner::Foreign => false,
+    };
     !present.is_empty() && present.iter().all(of_other)
 }
 

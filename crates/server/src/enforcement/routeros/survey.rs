@@ -71,9 +71,7 @@ pub(super) async fn take(
     let users = survey_hotspot(visit, &expected, &mut survey).await?;
     survey_ppp(visit, &expected, &mut survey).await?;
     survey_addresses(visit, &expected, &mut survey).await?;
-    if guards {
-        survey_guards(visit, orders, &expected, &mut survey).await?;
-    }
+    survey_guards(visit, orders, &expected, guards, &mut survey).await?;
     Ok((survey, users))
 }
 
@@ -154,7 +152,7 @@ fn is_of_other(comment: Option<&str>, order: &Order) -> bool {
     matches!(owner::owner(comment), Owner::Grant(of, _) if of != order.grant)
 }
 
-fn grouped<'r, M>(rows: &'r [M], name: fn(&M) -> &String) -> HashMap<&'r str, Vec<&'r M>> {
+fn grouped<M>(rows: &[M], name: fn(&M) -> &String) -> HashMap<&str, Vec<&M>> {
     let mut map: HashMap<&str, Vec<&M>> = HashMap::new();
     for row in rows {
         map.entry(name(row).as_str()).or_default().push(row);
@@ -368,6 +366,7 @@ async fn survey_guards(
     visit: &Visit<'_>,
     orders: &[Order],
     expected: &Expected<'_>,
+    may_add: bool,
     survey: &mut Survey,
 ) -> Result<(), Error> {
     let guards: Guards = match guard::read(visit, None).await {
@@ -376,7 +375,7 @@ async fn survey_guards(
     };
     for order in orders {
         let present = guards.get(&order.grant).map(Vec::as_slice).unwrap_or_default();
-        if !guard::is_right(present, guard::due(order, visit.now)) {
+        if !guard::is_right(present, guard::due(order, visit.now), may_add) {
             let text = "its guard on the router is missing or not as wanted".to_owned();
             survey.differences.push((order.grant, text));
         }
