@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::BytesMut;
 use lango_routeros::challenge::api_response;
@@ -20,7 +22,7 @@ use crate::world::{Answer, Command, Permissions, Row, Trap, Watch};
 /// The longest word before login.
 const STRANGER_WORD: usize = 4_096;
 
-/// Changes that may wait for a slow reader; then its listeners are lost.
+/// Changes that may wait for a slow reader; then its connection is reset.
 const TOLD: usize = 65_536;
 
 /// Serves one connection to its end.
@@ -40,6 +42,7 @@ pub(crate) async fn serve(stream: Stream, router: Router) {
         is_old,
         listening: HashMap::new(),
         told,
+        lost: Arc::default(),
         out: BytesMut::new(),
     };
     session.run(changes).await;
@@ -57,6 +60,7 @@ struct Session {
     /// The tag of each listener, by its number.
     listening: HashMap<u64, Vec<u8>>,
     told: mpsc::Sender<(u64, Told)>,
+    lost: Arc<AtomicBool>,
     out: BytesMut,
 }
 
@@ -90,17 +94,20 @@ impl Session {
 
     async fn converse(&mut self, mut changes: mpsc::Receiver<(u64, Told)>) -> io::Result<End> {
         let mut decoder = Decoder::with_limit(STRANGER_WORD);
+        let mut faults = self.plan.clone();
         loop {
             tokio::select! {
                 // What is cut off here is at most a read that has not happened.
                 biased;
                 () = reset_by(&mut self.plan, self.epoch) => return Ok(End::Reset),
-                Some((number, told)) = changes.recv() => {
+                // Whether changes may be told may have changed.
+                Ok(()) = faults.changed() => {}
+                Some((number, told)) = changes.recv(), if !self.router.faults().now().hanging => {
                     self.pass_on(number, told);
                     while let Ok((number, told)) = changes.try_recv() {
                         self.pass_on(number, told);
                     }
-                    if !self.flush().await? {
+                    if !self.flush().await? || self.lost.load(Ordering::SeqCst) {
                         return Ok(End::Reset);
                     }
                 }
@@ -297,13 +304,13 @@ impl Session {
             return self.trap(&trap, tag);
         }
         let number = self.router.next_watch();
-        let told = self.told.clone();
+        let (told, lost) = (self.told.clone(), self.lost.clone());
         let wanted = Wanted::parse(command.value(".proplist"));
         let sensitive = permissions.allows("sensitive");
         let query = command.query.clone();
         let outcome = self.router.with(|world| {
             let spot = world.spot(command.split().0)?;
-            world.watch(Watch { number, spot, wanted, sensitive, query, told });
+            world.watch(Watch { number, spot, wanted, sensitive, query, told, lost });
             Ok(())
         });
         match outcome {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::router::Router;
+use crate::world::command::Door;
 use stream::Stream;
 
 /// What a port speaks.
@@ -96,10 +97,10 @@ pub(crate) async fn serve(
                 }
             }
             accepted = port.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, from)) => {
                     // Small replies must not wait for each other.
                     let _ = stream.set_nodelay(true);
-                    let connection = connection(stream, speaks.clone(), router.clone(), open.clone(), stop.clone());
+                    let connection = connection(stream, from, speaks.clone(), router.clone(), open.clone(), stop.clone());
                     tasks.spawn(connection);
                 }
                 Err(error) => tracing::debug!(%error, "a connection was gone before it was accepted"),
@@ -110,6 +111,7 @@ pub(crate) async fn serve(
 
 async fn connection(
     stream: TcpStream,
+    from: SocketAddr,
     speaks: Speaks,
     router: Router,
     open: Arc<AtomicUsize>,
@@ -125,6 +127,13 @@ async fn connection(
         Speaks::Api(Some(_)) => "api-ssl",
         Speaks::Rest => "www",
     };
+    match router.with(|world| world.doorkeeper(service, from.ip())) {
+        Door::Open => {}
+        Door::Closed => return Stream::Plain(stream).reset(),
+        // REST closes without a word, the API looks like a hang.
+        Door::Ignored if service == "www" => return,
+        Door::Ignored => return ignore(stream, &stop).await,
+    }
     let most = router.faults().now().session_limit;
     let most = most.unwrap_or_else(|| router.with(|world| world.max_sessions(service)));
     if open.load(Ordering::SeqCst) > most {
@@ -145,6 +154,16 @@ async fn connection(
     tokio::select! {
         () = stopped => {}
         () = served => {}
+    }
+}
+
+/// Takes everything and answers nothing, until the peer has had enough.
+async fn ignore(mut stream: TcpStream, stop: &CancellationToken) {
+    let mut nowhere = tokio::io::sink();
+    tokio::select! {
+        () = stop.cancelled() => {}
+        // Either way it is over.
+        _ = tokio::io::copy(&mut stream, &mut nowhere) => {}
     }
 }
 

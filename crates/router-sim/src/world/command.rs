@@ -1,12 +1,13 @@
 //! Owns what a command word does, whoever sent it: the binary API, REST or a script.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use lango_routeros::values::MacAddress;
 
 use super::World;
 use super::hotspot::LoginBy;
 use super::items::Spot;
+use super::menu::Range;
 use super::menus::Place;
 pub(crate) use super::query::Query;
 use super::row::{Row, Wanted, id_text};
@@ -65,6 +66,16 @@ impl Permissions {
     fn demand(&self, policy: &str) -> Result<(), Trap> {
         if self.allows(policy) { Ok(()) } else { Err(Trap::not_permitted()) }
     }
+}
+
+/// How a service meets a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    Open,
+    /// The service is disabled.
+    Closed,
+    /// `address=` of the service does not cover the source.
+    Ignored,
 }
 
 impl Command {
@@ -365,6 +376,22 @@ impl World {
     pub(crate) fn note_login(&mut self, name: &str, via: &str, inside: bool) {
         let way = if inside { "in" } else { "out" };
         self.note("system,info,account", format!("user {name} logged {way} via {via}"));
+    }
+
+    /// Whether a service takes connections from an address.
+    pub(crate) fn doorkeeper(&self, service: &str, from: IpAddr) -> Door {
+        let services = self.table(Place::Service);
+        let Some(id) = services.first("name", service) else { return Door::Open };
+        if !services.is_enabled(id) {
+            return Door::Closed;
+        }
+        let allowed = services.text(id, "address");
+        let inside = |range: &str| match (Range::parse(range), from) {
+            (Some(range), IpAddr::V4(from)) => range.contains(from),
+            _ => false,
+        };
+        let welcome = allowed.is_empty() || allowed.split(',').any(inside);
+        if welcome { Door::Open } else { Door::Ignored }
     }
 
     /// How many connections a service takes.

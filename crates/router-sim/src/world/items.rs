@@ -439,6 +439,11 @@ impl World {
                 let name = self.table(place).text(id, "name");
                 self.arm_user(&name);
             }
+            Place::PppSecret => {
+                let name = self.table(place).text(id, "name");
+                self.let_retry(Some(&name));
+            }
+            Place::PppProfile | Place::PppoeServer => self.let_retry(None),
             Place::SimpleQueue if !self.table(place).is_written(id, "name") => {
                 let name = format!("queue{id}");
                 self.table_mut(place).put_named(id, "name", &name);
@@ -461,6 +466,11 @@ impl World {
                 let name = self.table(place).text(id, "name");
                 self.arm_user(&name);
             }
+            Place::PppSecret => {
+                let name = self.table(place).text(id, "name");
+                self.let_retry(Some(&name));
+            }
+            Place::PppProfile | Place::PppoeServer => self.let_retry(None),
             _ => {}
         }
     }

@@ -13,6 +13,8 @@ use super::{Verdict, World};
 #[derive(Debug, Default)]
 pub(crate) struct People {
     machines: HashMap<MacAddress, Machine>,
+    /// Bytes per second of those who fetch steadily, however they are connected.
+    rates: HashMap<MacAddress, Traffic>,
     leases: HashMap<Ipv4Addr, MacAddress>,
     next_host: u32,
 }
@@ -20,7 +22,6 @@ pub(crate) struct People {
 #[derive(Debug, Clone, Copy)]
 struct Machine {
     ip: Ipv4Addr,
-    rate: Traffic,
     /// Since when nothing was heard of it; `None` while it is attached.
     silent_since: Option<i64>,
 }
@@ -66,7 +67,7 @@ pub enum Change {
 
 impl People {
     pub(crate) fn rate_of(&self, mac: MacAddress) -> Traffic {
-        self.machines.get(&mac).map(|machine| machine.rate).unwrap_or_default()
+        self.rates.get(&mac).copied().unwrap_or_default()
     }
 
     pub(crate) fn is_attached(&self, mac: MacAddress) -> bool {
@@ -76,7 +77,7 @@ impl People {
     /// Address of an attached machine and whether it is fetching something.
     pub(crate) fn attached(&self, mac: MacAddress) -> Option<(Ipv4Addr, bool)> {
         let machine = self.machines.get(&mac).filter(|machine| machine.silent_since.is_none())?;
-        Some((machine.ip, machine.rate != Traffic::default()))
+        Some((machine.ip, self.rate_of(mac) != Traffic::default()))
     }
 
     /// `None` for a machine that is attached, or that nobody knows.
@@ -114,7 +115,7 @@ impl World {
     /// The machine uses this address, whoever gave it.
     pub(crate) fn attach(&mut self, mac: MacAddress, ip: Ipv4Addr) -> Ipv4Addr {
         let rate = self.people.rate_of(mac);
-        self.people.machines.insert(mac, Machine { ip, rate, silent_since: None });
+        self.people.machines.insert(mac, Machine { ip, silent_since: None });
         self.people.leases.insert(ip, mac);
         self.see(mac, ip, rate != Traffic::default());
         self.rearm(mac, ip);
@@ -195,8 +196,10 @@ impl World {
     /// From now on fetches steadily: bytes per second up and down.
     pub(crate) fn keep_busy(&mut self, mac: MacAddress, up: u64, down: u64) {
         let rate = Traffic { bytes_in: up, bytes_out: down };
-        if let Some(machine) = self.people.machines.get_mut(&mac) {
-            machine.rate = rate;
+        if rate == Traffic::default() {
+            self.people.rates.remove(&mac);
+        } else {
+            self.people.rates.insert(mac, rate);
         }
         let Some(ip) = self.address_of(mac) else { return };
         if rate != Traffic::default() {

@@ -28,6 +28,9 @@ pub(crate) struct Ppp {
     dialers: HashMap<MacAddress, Dialer>,
     by_name: HashMap<String, BTreeSet<Id>>,
     by_ip: HashMap<Ipv4Addr, Id>,
+    /// Clients that will be refused at every attempt until something changes, by name. Their
+    /// attempts in between are not acted out: a month of them would take minutes.
+    refused: BTreeMap<String, BTreeSet<MacAddress>>,
     next: Id,
     next_host: u32,
 }
@@ -54,6 +57,7 @@ struct Dialer {
     name: String,
     password: String,
     session: Option<Id>,
+    tried_at: i64,
     last_error: Option<String>,
 }
 
@@ -102,7 +106,8 @@ impl World {
     pub(crate) fn dial(&mut self, mac: MacAddress, name: &str, password: &str) {
         let (name, password) = (name.to_owned(), password.to_owned());
         self.hang_up(mac);
-        self.ppp.dialers.insert(mac, Dialer { name, password, session: None, last_error: None });
+        let dialer = Dialer { name, password, session: None, tried_at: self.now, last_error: None };
+        self.ppp.dialers.insert(mac, dialer);
         self.try_dial(mac);
     }
 
@@ -140,11 +145,26 @@ impl World {
         let outcome = outcome.map(|secret| self.open_ppp_session(mac, &name, secret));
         if let Err(refusal) = &outcome {
             self.note("pppoe,ppp,error", format!("<{name}>: {refusal}"));
-            self.at(self.now + REDIAL, Deadline::Dial(mac.0));
+            self.ppp.refused.entry(name.clone()).or_default().insert(mac);
         }
+        let now = self.now;
         if let Some(dialer) = self.ppp.dialers.get_mut(&mac) {
+            dialer.tried_at = now;
             dialer.last_error = outcome.as_ref().err().cloned();
             dialer.session = outcome.ok();
+        }
+    }
+
+    /// Something changed for this name, or for all: refused clients try at their next attempt.
+    pub(super) fn let_retry(&mut self, name: Option<&str>) {
+        let waiting: Vec<MacAddress> = match name {
+            Some(name) => self.ppp.refused.remove(name).into_iter().flatten().collect(),
+            None => std::mem::take(&mut self.ppp.refused).into_values().flatten().collect(),
+        };
+        for mac in waiting {
+            let Some(dialer) = self.ppp.dialers.get(&mac) else { continue };
+            let attempts = (self.now - dialer.tried_at) / REDIAL + 1;
+            self.at(dialer.tried_at + attempts * REDIAL, Deadline::Dial(mac.0));
         }
     }
 
@@ -273,6 +293,7 @@ impl World {
         for (place, id) in &session.with {
             self.drop_item(*place, *id);
         }
+        self.let_retry(Some(&session.name));
         let when = self.wall_text(self.wall());
         let secrets = self.table_mut(Place::PppSecret);
         if let Some(secret) = secrets.first("name", &session.name) {

@@ -1,6 +1,7 @@
 //! Owns what the router forgets when it starts anew, and its clock, which no battery keeps.
 
 use super::menus::MENUS;
+use super::people::Change;
 use super::table::Id;
 use super::units::SECOND;
 use super::{Deadline, World};
@@ -15,6 +16,7 @@ impl World {
     /// Power off and on. Flash stays: configuration, users' totals, cookies. Memory goes:
     /// sessions, hosts, connections, dynamic items, the log, the time of day.
     pub(crate) fn reboot(&mut self, ntp_after: Option<i64>) {
+        self.announce_outage();
         self.hotspot.forget_live();
         let dialers = self.ppp.forget_live();
         self.connections = super::connections::Connections::default();
@@ -42,6 +44,16 @@ impl World {
         }
         if let Some(after) = ntp_after {
             self.at(self.now + after, Deadline::Ntp);
+        }
+    }
+
+    fn announce_outage(&self) {
+        let why = || Change::Disconnected { why: "reboot".to_owned() };
+        for (ip, active) in &self.hotspot.actives {
+            self.announce(active.mac, *ip, &active.user, why());
+        }
+        for session in self.ppp.sessions.values() {
+            self.announce(session.mac, session.ip, &session.name, why());
         }
     }
 

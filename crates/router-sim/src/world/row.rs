@@ -1,6 +1,8 @@
 //! Owns what leaves the world: rows, and the changes that listeners get.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 
@@ -75,6 +77,7 @@ pub(crate) enum Told {
 
 /// Somebody who listens to a menu. When its queue is full it is dropped: the router would rather
 /// lose a listener than its memory.
+#[derive(Debug)]
 pub(crate) struct Watch {
     /// Which listener of which connection; no two are the same.
     pub(crate) number: u64,
@@ -83,11 +86,17 @@ pub(crate) struct Watch {
     pub(crate) sensitive: bool,
     pub(crate) query: Query,
     pub(crate) told: mpsc::Sender<(u64, Told)>,
+    /// Set when changes were lost; whoever reads them then has to start anew.
+    pub(crate) lost: Arc<AtomicBool>,
 }
 
 impl Watch {
     pub(crate) fn tell(&self, told: Told) -> bool {
-        self.told.try_send((self.number, told)).is_ok()
+        let kept = self.told.try_send((self.number, told)).is_ok();
+        if !kept {
+            self.lost.store(true, Ordering::SeqCst);
+        }
+        kept
     }
 }
 

@@ -1,5 +1,6 @@
 //! Owns the only question that counts: does this machine reach the internet now, and why?
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use lango_routeros::values::MacAddress;
@@ -91,6 +92,48 @@ impl Verdict {
     }
 }
 
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Allowed { why } => write!(f, "browses: {why}"),
+            Verdict::Blocked { why } => write!(f, "is blocked: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Way::HotspotSession { user } => write!(f, "hotspot session of {user}"),
+            Way::Cookie { user } => write!(f, "an HTTP cookie will log {user} in"),
+            Way::MacCookie { user } => write!(f, "a MAC cookie will log {user} in"),
+            Way::MacLogin => f.write_str("its hardware address will log it in"),
+            Way::Bypassed => f.write_str("an ip-binding bypasses the hotspot"),
+            Way::PppSession { user } => write!(f, "PPP session of {user}"),
+            Way::OwnAddress => f.write_str("no rule minds its address"),
+            Way::Established { fasttracked: true } => {
+                f.write_str("a fasttracked connection lives on")
+            }
+            Way::Established { fasttracked: false } => {
+                f.write_str("an established connection lives on")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::NotLoggedIn => f.write_str("not logged in to the hotspot"),
+            Obstacle::BindingBlocked => f.write_str("an ip-binding blocks it"),
+            Obstacle::NoPppSession => f.write_str("no PPP session with this address"),
+            Obstacle::Filter { rule } => write!(f, "filter rule {rule}"),
+            Obstacle::LeaseBlocked => f.write_str("its DHCP lease is blocked"),
+            Obstacle::NotAttached => f.write_str("it is not attached"),
+        }
+    }
+}
+
 impl World {
     /// Whether anything at all passes: a new connection, or one from before.
     pub(crate) fn can_browse(&self, mac: MacAddress, ip: Ipv4Addr) -> Verdict {
@@ -99,10 +142,14 @@ impl World {
             return fresh;
         }
         let arrival = self.arrival(mac, ip);
-        let gate = self.gate(mac, ip).is_ok();
+        let gate = self.gate(mac, ip);
+        if matches!(gate, Err(Obstacle::NoPppSession)) {
+            // There is no interface to send by.
+            return fresh;
+        }
         for connection in self.connections.of(mac).filter(|connection| connection.ip == ip) {
             let packet = Packet::upwards(ip, State::Established, arrival.clone());
-            let passes = connection.fasttracked || (gate && self.passes(&packet).is_ok());
+            let passes = connection.fasttracked || (gate.is_ok() && self.passes(&packet).is_ok());
             if passes {
                 let why = Way::Established { fasttracked: connection.fasttracked };
                 return Verdict::Allowed { why };

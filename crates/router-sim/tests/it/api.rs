@@ -413,6 +413,31 @@ async fn small_pieces_and_strange_bytes_arrive_whole() {
 }
 
 #[tokio::test]
+async fn a_service_meant_for_others_hangs_by_api_and_closes_by_rest() {
+    let site = Site::open();
+    let set = |address: &str| {
+        for service in ["api", "www"] {
+            site.router.set("/ip/service", service, &[("address", address)]).unwrap();
+        }
+    };
+    set("192.0.2.0/24");
+    let short = Timeouts { connect: Duration::from_secs(5), reply: Duration::from_millis(100) };
+    let api =
+        Connection::open(&site.endpoint(Protocol::Api), &credentials("lango", "secret"), short)
+            .await;
+    assert!(matches!(api, Err(Error::TimedOut { .. })));
+    let mut rest = TcpStream::connect(site.router.rest_address().unwrap()).await.unwrap();
+    let mut nothing = Vec::new();
+    // Reading ends at once, whether by an end or by a reset.
+    let _ = rest.read_to_end(&mut nothing).await;
+    assert!(nothing.is_empty());
+    set("192.0.2.0/24,127.0.0.0/8");
+    site.api().await.ping().await.unwrap();
+    site.router.set("/ip/service", "api", &[("disabled", "yes")]).unwrap();
+    assert!(site.connect(Protocol::Api).await.is_err());
+}
+
+#[tokio::test]
 async fn services_take_only_so_many_sessions() {
     let site = Site::open();
     site.router.set("/ip/service", "api", &[("max-sessions", "1")]).unwrap();

@@ -1,6 +1,6 @@
 //! Cutting somebody off the hotspot, and every way in which it fails when a step is left out.
 
-use lango_router_sim::{Reboot, Verdict, Way};
+use lango_router_sim::{Change, Reboot, Verdict, Way};
 
 use crate::{Site, mac};
 
@@ -132,7 +132,12 @@ async fn a_reboot_forgets_sessions_but_not_users_or_cookies() {
     site.user("amina", &[("comment", "lango:1")]);
     let (mac, ip) = site.guest(1, "amina");
     site.pass(600);
+    let mut events = site.router.subscribe();
     site.router.reboot(Reboot { ntp_after: Some(std::time::Duration::from_secs(60)) });
+    assert_eq!(
+        events.try_recv().unwrap().change,
+        Change::Disconnected { why: "reboot".to_owned() }
+    );
     assert!(site.active().is_empty() && site.router.rows("/ip/hotspot/host").is_empty());
     let clock = || site.router.rows("/system/clock")[0].text("date").unwrap().into_owned();
     assert_eq!(clock(), "1970-01-02");

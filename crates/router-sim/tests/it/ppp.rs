@@ -113,3 +113,38 @@ async fn an_expired_profile_walls_its_customers_in() {
     kick(&site, "house-7");
     assert!(!site.browses(mac(7), walled), "nobody has a PPP address without a session");
 }
+
+#[tokio::test]
+async fn a_month_of_refusals_is_over_with_one_change() {
+    let site = Site::open();
+    secret(&site, "house-7", &[("disabled", "yes")]);
+    site.router.dial(mac(7), "house-7", "pw");
+    site.pass(30 * 86_400 + 1);
+    assert!(site.router.rows("/ppp/active").is_empty());
+    site.router.run("/ppp/secret/enable", &[("numbers", "house-7")]).unwrap();
+    assert!(
+        site.router.rows("/ppp/active").is_empty(),
+        "it tries every three seconds, not at once"
+    );
+    site.pass(2);
+    assert_eq!(site.router.rows("/ppp/active").len(), 1);
+}
+
+#[tokio::test]
+async fn no_session_no_download_however_fast_its_track() {
+    let site = Site::open();
+    let rule = [("chain", "forward"), ("action", "fasttrack-connection")];
+    site.router.add("/ip/firewall/filter", &rule).unwrap();
+    secret(&site, "house-7", &[("limit-bytes-out", "1000")]);
+    site.router.dial(mac(7), "house-7", "pw");
+    let ip = site.router.address_of(mac(7)).unwrap();
+    site.router.open_download(mac(7)).unwrap();
+    site.router.keep_busy(mac(7), 0, 100);
+    site.pass(10);
+    assert!(!site.browses(mac(7), ip), "its bytes are used up");
+    site.pass(3);
+    let ip = site.router.address_of(mac(7)).unwrap();
+    assert!(site.browses(mac(7), ip), "they count per session");
+    site.pass(10);
+    assert!(!site.browses(mac(7), ip), "and it fetches on after redialling");
+}
