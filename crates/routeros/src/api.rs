@@ -579,14 +579,28 @@ impl Login<'_> {
         let user = credentials.user.as_str();
         let password = credentials.password.reveal();
         let plain = login_command(user).attribute("password", password);
-        let Some(challenge) = self.attempt(user, plain).await? else { return Ok(()) };
+        let Some(challenge) = self.attempt_in_time(user, plain).await? else { return Ok(()) };
         let response = api_response(password, &challenge)
             .ok_or_else(|| broken(self.router, "the login challenge is not hex"))?;
         let answer = login_command(user).attribute("response", &response);
-        match self.attempt(user, answer).await? {
+        match self.attempt_in_time(user, answer).await? {
             None => Ok(()),
             Some(_) => Err(broken(self.router, "the login was answered with a challenge twice")),
         }
+    }
+
+    /// One deadline for the whole attempt: a stranger must not keep us with a byte now and then.
+    async fn attempt_in_time(
+        &mut self,
+        user: &str,
+        command: Command,
+    ) -> Result<Option<String>, Error> {
+        let silence = Error::TimedOut {
+            router: self.router.clone(),
+            command: "/login".into(),
+            waited: self.limit,
+        };
+        timeout(self.limit, self.attempt(user, command)).await.unwrap_or(Err(silence))
     }
 
     /// The challenge, if the router answers with one.
@@ -617,14 +631,11 @@ impl Login<'_> {
 
     async fn write(&mut self, mut command: Command) -> Result<(), Error> {
         encode_end(&mut command.wire);
-        let writing = async {
-            self.stream.write_all(&command.wire).await?;
-            self.stream.flush().await
+        let written = match self.stream.write_all(&command.wire).await {
+            Ok(()) => self.stream.flush().await,
+            Err(cause) => Err(cause),
         };
-        match timeout(self.limit, writing).await {
-            Ok(written) => written.map_err(|cause| lost(self.router, cause)),
-            Err(_) => Err(self.silence()),
-        }
+        written.map_err(|cause| lost(self.router, cause))
     }
 
     async fn read(&mut self) -> Result<Sentence, Error> {
@@ -632,21 +643,11 @@ impl Login<'_> {
             if let Some(sentence) = next_sentence(&mut self.decoder, self.router)? {
                 return Ok(sentence);
             }
-            let read = self.stream.read_buf(self.decoder.buffer());
-            match timeout(self.limit, read).await {
-                Ok(Ok(0)) => return Err(turned_away(self.router)),
-                Ok(Ok(_)) => {}
-                Ok(Err(cause)) => return Err(lost(self.router, cause)),
-                Err(_) => return Err(self.silence()),
+            match self.stream.read_buf(self.decoder.buffer()).await {
+                Ok(0) => return Err(turned_away(self.router)),
+                Ok(_) => {}
+                Err(cause) => return Err(lost(self.router, cause)),
             }
-        }
-    }
-
-    fn silence(&self) -> Error {
-        Error::TimedOut {
-            router: self.router.clone(),
-            command: "/login".into(),
-            waited: self.limit,
         }
     }
 }
@@ -699,5 +700,102 @@ fn turned_away(router: &Arc<str>) -> Error {
         router: router.clone(),
         hint: "it closed the connection during login; check /ip/service address= and max-sessions",
         cause: Arc::new(io::Error::new(io::ErrorKind::UnexpectedEof, "end of stream")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn conversation(commands: &[&str]) -> Conversation {
+        let stream: Box<dyn Stream> = Box::new(tokio::io::duplex(64).0);
+        let (reader, writer) = tokio::io::split(stream);
+        let mut conversation = Conversation {
+            reader,
+            writer,
+            decoder: Decoder::new(),
+            out: BytesMut::new(),
+            flushed: true,
+            jobs: mpsc::channel(1).1,
+            cancels: mpsc::unbounded_channel().1,
+            tags: Arc::new(AtomicU64::new(100)),
+            waiting: HashMap::new(),
+            heard: Instant::now(),
+            limit: Duration::from_secs(10),
+            router: "router:8728".into(),
+            ending: Arc::default(),
+        };
+        for (tag, command) in (1..).zip(commands) {
+            conversation.waiting.insert(tag, Waiting::of((*command).into(), Sink::Nobody));
+        }
+        conversation
+    }
+
+    #[test]
+    fn others_replies_postpone_a_deadline_but_not_for_ever() {
+        let mut conversation = conversation(&["/slow", "/quick"]);
+        let start = Instant::now();
+        let seconds = Duration::from_secs;
+        for waiting in conversation.waiting.values_mut() {
+            waiting.heard = start;
+        }
+        conversation.heard = start;
+        assert_eq!(conversation.deadline(), Some(start + seconds(10)));
+        conversation.heard = start + seconds(9);
+        assert_eq!(conversation.deadline(), Some(start + seconds(19)));
+        conversation.heard = start + seconds(79);
+        assert_eq!(conversation.deadline(), Some(start + seconds(80)));
+        conversation.waiting.clear();
+        assert_eq!(conversation.deadline(), None);
+    }
+
+    #[test]
+    fn a_commands_own_sentences_restart_its_deadline() {
+        let mut conversation = conversation(&["/slow"]);
+        let long_ago = Instant::now();
+        conversation.heard = long_ago;
+        conversation.touch(1);
+        assert!(conversation.waiting[&1].heard > long_ago);
+        assert!(conversation.heard > long_ago);
+    }
+
+    fn reply_word() -> impl Strategy<Value = Vec<u8>> {
+        let known = [
+            "!re",
+            "!done",
+            "!trap",
+            "!empty",
+            "!fatal",
+            "!later",
+            ".tag=1",
+            ".tag=2",
+            ".tag=9",
+            ".tag=x",
+            ".tag=",
+            "=",
+            "==",
+            "=.id=*1",
+            "=message=no such item",
+            "=category=x",
+        ];
+        let known = prop::sample::select(known.map(|word| word.as_bytes().to_vec()).to_vec());
+        prop_oneof![4 => known, 1 => prop::collection::vec(any::<u8>(), 1..20)]
+    }
+
+    proptest! {
+        #[test]
+        fn no_sequence_of_replies_panics(
+            sentences in prop::collection::vec(prop::collection::vec(reply_word(), 1..6), 1..20),
+        ) {
+            let mut conversation = conversation(&["/one", "/two"]);
+            let mut wire = BytesMut::new();
+            for words in sentences {
+                crate::sentence::encode(words, &mut wire);
+            }
+            conversation.decoder.feed(&wire);
+            let outcome = conversation.take_sentences();
+            prop_assert!(outcome.is_ok() || outcome.is_err_and(|error| error.leaves_doubt()));
+        }
     }
 }

@@ -4,6 +4,9 @@
 //! give the same [`Row`]s and the same [`Error`]s. It never reconnects an API connection and
 //! never repeats a write; that is the caller's decision.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::api::{Api, Command, Listener};
 use crate::error::Error;
 use crate::menus::Menu;
@@ -218,10 +221,19 @@ impl Connection {
     }
 
     fn broken(&self, problem: &str) -> Error {
-        let router = match &self.inside {
+        Error::Protocol { router: self.router(), problem: problem.into() }
+    }
+
+    fn router(&self) -> Arc<str> {
+        match &self.inside {
             Inside::Api(api) => api.router(),
             Inside::Rest(rest) => rest.router(),
-        };
-        Error::Protocol { router, problem: problem.into() }
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connection({:?} {})", self.protocol(), self.router())
     }
 }

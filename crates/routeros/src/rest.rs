@@ -114,7 +114,10 @@ impl Rest {
     ) -> Result<Vec<Row>, Error> {
         let body = print_body(only, query);
         let path = format!("{menu}/print");
-        Ok(self.ask(Method::POST, &path, Some(body), Effect::Reads).await?.rows)
+        let reply = self.ask(Method::POST, &path, Some(body), Effect::Reads).await?;
+        // A menu that is one object may come without its array.
+        let lone = reply.rows.is_empty() && !reply.done.is_empty();
+        Ok(if lone { vec![reply.done] } else { reply.rows })
     }
 
     pub(crate) async fn count(&self, menu: &str, query: Option<&Query>) -> Result<u64, Error> {
