@@ -77,7 +77,8 @@ pub struct Survey {
     pub differences: Vec<(GrantId, String)>,
     /// Objects that are in our way or carry our mark without being ours.
     pub strangers: Vec<lango_store::routers::Stranger>,
-    /// Who is online, by grant; grants with nobody online are absent.
+    /// Who is online, by grant. Grants with nobody online may be there too, with what the router
+    /// counted for them in the end.
     pub online: Vec<Online>,
 }
 
@@ -190,7 +191,8 @@ impl Driver {
     }
 
     /// Reads who is online, by user name or address as in [`Access::login`]. Much cheaper than a
-    /// survey. Every session counts, ours or not; the caller knows whose they are.
+    /// survey. Every session counts, ours or not; the caller knows whose they are. A login whose
+    /// last session ended is absent; what that session used is in its totals the next time.
     ///
     /// # Errors
     /// The reading was not complete.
@@ -208,7 +210,9 @@ impl Driver {
         }
     }
 
-    /// Takes the objects of ended grants off the router. One outcome per order.
+    /// Takes the objects of ended grants off the router, whatever the orders want; who is still
+    /// online by one is cut first. One outcome per order. A static address stays blocked until a
+    /// new grant has it.
     ///
     /// # Errors
     /// The connection broke.

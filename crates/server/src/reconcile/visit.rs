@@ -180,20 +180,23 @@ impl Visit {
             .iter()
             .filter(|(row, _)| row.devices > 0 && !here.contains(&row.grant))
             .map(|(row, _)| gone(row.grant));
-        let readings: Vec<Reading> = online.iter().map(reading).chain(gone).collect();
+        let news = online.iter().filter(|online| self.is_news_since(online, expected));
+        let readings: Vec<Reading> = news.map(reading).chain(gone).collect();
         self.online = HashMap::new();
-        for online in online {
-            let metered = self.is_metered(online.grant, expected);
+        for online in online.iter().filter(|online| !online.sessions.is_empty()) {
+            let metered = row_of(online.grant, expected)
+                .is_some_and(|(_, order)| is_metered(&order.wanted));
             self.online.insert(online.grant, presence(online, metered));
         }
         record_presence(&self.app, self.router.id, readings, now).await
     }
 
-    fn is_metered(&self, grant: GrantId, expected: &[(Expected, Order)]) -> bool {
-        // Expected rows come by grant, in order.
-        expected
-            .binary_search_by_key(&grant, |(row, _)| row.grant)
-            .is_ok_and(|place| is_metered(&expected[place].1.wanted))
+    /// Somebody who is offline is news only if he was online or used something since.
+    fn is_news_since(&self, online: &Online, expected: &[(Expected, Order)]) -> bool {
+        !online.sessions.is_empty()
+            || row_of(online.grant, expected).is_some_and(|(row, _)| {
+                row.devices > 0 || row.uptime_seen != online.uptime || row.data_seen != online.data
+            })
     }
 
     async fn note_survey(&self, survey: &Survey, now: Timestamp) -> Result<(), Error> {
@@ -225,7 +228,7 @@ impl Visit {
             expected: expected.len(),
             differences: survey.differences.into_iter().map(difference).collect(),
             strangers: survey.strangers,
-            online: survey.online.len(),
+            online: survey.online.iter().filter(|online| !online.sessions.is_empty()).count(),
         }
     }
 
@@ -330,17 +333,19 @@ impl Visit {
     pub async fn follow(&mut self) -> Result<(), VisitError> {
         let now = self.app.clock().now();
         let logins = self.driver.online().await?;
-        let mut here = HashMap::new();
-        let mut readings = Vec::new();
+        let (mut here, mut told, mut readings) = (HashMap::new(), HashSet::new(), Vec::new());
         for login in logins {
             let Some(known) = self.owner(&login).await? else { continue };
+            told.insert(known.grant);
             let seen = presence(&as_online(known.grant, &login), known.metered);
             if self.is_news(known.grant, &seen) {
                 readings.push(reading(&as_online(known.grant, &login)));
             }
-            here.insert(known.grant, seen);
+            if !seen.sessions.is_empty() {
+                here.insert(known.grant, seen);
+            }
         }
-        let left = self.online.keys().filter(|grant| !here.contains_key(*grant));
+        let left = self.online.keys().filter(|grant| !told.contains(*grant));
         readings.extend(left.map(|grant| gone(*grant)));
         self.online = here;
         record_presence(&self.app, self.router.id, readings, now).await?;
@@ -438,6 +443,12 @@ impl Visit {
                 .await?;
         }
     }
+}
+
+/// Expected rows come by grant, in order.
+fn row_of(grant: GrantId, expected: &[(Expected, Order)]) -> Option<&(Expected, Order)> {
+    let place = expected.binary_search_by_key(&grant, |(row, _)| row.grant).ok()?;
+    expected.get(place)
 }
 
 fn known(order: &Order) -> ((LoginKind, String), Known) {

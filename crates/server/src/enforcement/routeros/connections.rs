@@ -57,16 +57,13 @@ async fn remove_rows(
 }
 
 fn is_of(row: &Row, addresses: &BTreeSet<Ipv4Addr>) -> bool {
-    ENDS.iter().filter_map(|end| row.parsed(end, parse_address_with_port)).any(
-        |(address, _)| matches!(address, IpAddr::V4(address) if addresses.contains(&address)),
-    )
+    ENDS.iter()
+        .filter_map(|end| row.parsed(end, parse_address_with_port))
+        .any(|(address, _)| matches!(address, IpAddr::V4(address) if addresses.contains(&address)))
 }
 
 /// The router finds and removes them in one go, so that nothing vanishes in between.
-async fn remove_on_router(
-    visit: &Visit<'_>,
-    addresses: &BTreeSet<Ipv4Addr>,
-) -> Result<(), Error> {
+async fn remove_on_router(visit: &Visit<'_>, addresses: &BTreeSet<Ipv4Addr>) -> Result<(), Error> {
     for address in addresses {
         let script = script(*address);
         let run = visit.connection.run("/execute", &[("script", &script), ("as-string", "")]).await;

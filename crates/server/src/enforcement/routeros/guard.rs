@@ -58,10 +58,10 @@ pub(super) async fn read(visit: &Visit<'_>, grants: Option<&[GrantId]>) -> Resul
     Ok(guards)
 }
 
-/// Whether what the router has is the one guard that is due then.
-pub(super) fn is_right(present: &[Schedule], due: Option<Timestamp>) -> bool {
+/// Whether what the router has is the one guard that is due then, or none if none may be made.
+pub(super) fn is_right(present: &[Schedule], due: Option<Timestamp>, may_add: bool) -> bool {
     match (present, due) {
-        ([], None) => true,
+        ([], due) => due.is_none() || !may_add,
         ([row], Some(due)) => {
             !row.disabled && row.run_count.unwrap_or(0) == 0 && until(row) == Some(seconds(due))
         }
@@ -78,20 +78,28 @@ fn seconds(at: Timestamp) -> i64 {
 }
 
 /// Replaces the guards of orders that are to be online. Before anything else: an old guard must
-/// not fire on what was just renewed. Says whether the router takes guards at all.
-pub(super) async fn renew(visit: &Visit<'_>, tasks: &mut [Task<'_>]) -> Result<bool, Error> {
-    settle(visit, tasks, |task| task.is_open() && task.order.wanted.is_online()).await
+/// not fire on what was just renewed, so one that cannot be removed fails its order, and where no
+/// guard may be made the old ones go all the same. Says whether the router took the new ones.
+pub(super) async fn renew(
+    visit: &Visit<'_>,
+    tasks: &mut [Task<'_>],
+    may_add: bool,
+) -> Result<bool, Error> {
+    let concerns = |task: &Task<'_>| task.is_open() && task.order.wanted.is_online();
+    settle(visit, tasks, concerns, may_add).await
 }
 
 /// Removes the guards of orders that were ended. After everything else: until then they stand by.
-pub(super) async fn dismiss(visit: &Visit<'_>, tasks: &mut [Task<'_>]) -> Result<bool, Error> {
-    settle(visit, tasks, |task| task.is_confirmed() && !task.order.wanted.is_online()).await
+pub(super) async fn dismiss(visit: &Visit<'_>, tasks: &mut [Task<'_>]) -> Result<(), Error> {
+    let concerns = |task: &Task<'_>| task.is_confirmed() && !task.order.wanted.is_online();
+    settle(visit, tasks, concerns, false).await.map(drop)
 }
 
 async fn settle(
     visit: &Visit<'_>,
     tasks: &mut [Task<'_>],
     concerns: impl Fn(&Task<'_>) -> bool,
+    may_add: bool,
 ) -> Result<bool, Error> {
     let grants: Vec<GrantId> =
         tasks.iter().filter(|task| concerns(task)).map(|task| task.order.grant).collect();
@@ -100,18 +108,20 @@ async fn settle(
         guards => guards?,
     };
     let (mut removals, mut additions) = (Vec::new(), Vec::new());
-    for task in tasks.iter().filter(|task| concerns(task)) {
+    for (at, task) in tasks.iter().enumerate().filter(|(_, task)| concerns(task)) {
         let order = task.order;
         let present = guards.get(&order.grant).map(Vec::as_slice).unwrap_or_default();
         let due = due(order, visit.now);
-        if is_right(present, due) {
+        if is_right(present, due, may_add) {
             continue;
         }
-        removals.extend(present.iter().map(|row| Write::Remove(Schedule::PATH, row.id.clone())));
-        additions.extend(due.map(|due| guard(order, due, visit.now)));
+        let rows = present.iter().map(|row| (at, Write::Remove(Schedule::PATH, row.id.clone())));
+        removals.extend(rows);
+        additions.extend(due.filter(|_| may_add).map(|due| guard(order, due, visit.now)));
     }
+    visit.carry_out(tasks, removals).await?;
     // A router that allows no scheduler still serves: our own timer is the first deadline.
-    Ok(visit.are_taken(removals).await? && visit.are_taken(additions).await?)
+    visit.are_taken(additions).await
 }
 
 fn guard(order: &Order, due: Timestamp, now: Timestamp) -> Write {
@@ -161,7 +171,10 @@ fn script(order: &Order) -> String {
             ]
         }
     };
-    lines.push(format!("/system scheduler remove [find name={}]", quoted(&object_name(order.grant))));
+    lines.push(format!(
+        "/system scheduler remove [find name={}]",
+        quoted(&object_name(order.grant))
+    ));
     let guarded = lines.into_iter().map(|line| match line.starts_with(':') {
         true => line,
         false => format!(":do {{{line}}} on-error={{}}"),

@@ -5,7 +5,7 @@
 //! is read again. (RouterOS manual, "HotSpot".)
 
 use super::guard::LATER;
-use super::owner::{self, Owner, SESSIONS_OUTDATED, mark, mark_with};
+use super::owner::{self, Owner, SESSIONS_AT, SESSIONS_OUTDATED, mark, mark_with};
 use super::profiles::{self, Treatments};
 use super::visit::{Difference, ROUNDS, Task, Visit, Write, any_of_few, each, pick, to_set};
 use super::{connections, macs_of};
@@ -17,7 +17,7 @@ use lango_routeros::menus::{
     HotspotActive, HotspotBinding, HotspotCookie, HotspotHost, HotspotUser, Menu,
 };
 use lango_routeros::values::{MacAddress, Prefix, write_duration};
-use lango_routeros::{Error, Print};
+use lango_routeros::{Error, ItemId, Print};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -74,10 +74,8 @@ pub(super) fn used<'a>(
     sessions: impl IntoIterator<Item = &'a HotspotActive>,
 ) -> Used {
     let bytes = |up: Option<u64>, down: Option<u64>| up.unwrap_or(0) + down.unwrap_or(0);
-    let start = Used {
-        uptime: row.uptime.unwrap_or_default(),
-        bytes: bytes(row.bytes_in, row.bytes_out),
-    };
+    let start =
+        Used { uptime: row.uptime.unwrap_or_default(), bytes: bytes(row.bytes_in, row.bytes_out) };
     sessions.into_iter().fold(start, |sum, session| Used {
         uptime: sum.uptime + session.uptime.unwrap_or_default(),
         bytes: sum.bytes + bytes(session.bytes_in, session.bytes_out),
@@ -182,7 +180,11 @@ fn limit_bytes(profile: Profile, found: &Found<'_>) -> Option<Difference> {
     let present = found.row.limit_bytes_total.unwrap_or(0);
     let Some(data) = profile.data else {
         return (present > 0).then(|| {
-            Difference::new("limit-bytes-total", "0", format!("data limit is {present}, wanted none"))
+            Difference::new(
+                "limit-bytes-total",
+                "0",
+                format!("data limit is {present}, wanted none"),
+            )
         });
     };
     let bought = data.as_bytes().max(1);
@@ -202,8 +204,9 @@ fn whole_seconds(duration: Duration) -> Duration {
 /// Whether the router's own limits had ended the account.
 fn ended_by_limit(found: &Found<'_>) -> bool {
     let row = found.row;
-    let used_up = row.limit_uptime.is_some_and(|limit| !limit.is_zero() && found.used.uptime >= limit)
-        || row.limit_bytes_total.is_some_and(|limit| limit > 0 && found.used.bytes >= limit);
+    let used_up =
+        row.limit_uptime.is_some_and(|limit| !limit.is_zero() && found.used.uptime >= limit)
+            || row.limit_bytes_total.is_some_and(|limit| limit > 0 && found.used.bytes >= limit);
     used_up || owner::note(row.comment.as_deref()) == owner::CUT_BY_GUARD
 }
 
@@ -219,10 +222,11 @@ pub(super) async fn act(visit: &Visit<'_>, tasks: &mut [Task<'_>]) -> Result<(),
             break;
         }
         let known = profiles::ensure_hotspot(visit, tasks).await?;
-        let written = settle_users(visit, tasks, &known, round).await?;
+        let settled = settle_users(visit, tasks, &known, &mut devices, round).await?;
         let mut clean = cut_leftovers(visit, tasks, &mut devices).await?;
-        clean.leftovers.extend(written);
+        clean.leftovers.extend(settled.written);
         confirm_cuts(tasks, &devices, &clean);
+        forget_sessions(visit, tasks, settled.noted).await?;
     }
     Ok(())
 }
@@ -252,27 +256,40 @@ async fn sessions(visit: &Visit<'_>, tasks: &[Task<'_>]) -> Result<Vec<HotspotAc
     visit.rows(&each("user", open(tasks).map(|(_, task)| name_of(task)))).await
 }
 
-/// Accounts first, so that nothing can log in again. Confirms what is to be online and is; returns
-/// which orders needed a write.
+/// What the accounts' turn in a round came to.
+struct Settled {
+    /// Orders that needed a write.
+    written: HashSet<usize>,
+    /// Accounts with a note of where their sessions were.
+    noted: HashMap<usize, ItemId>,
+}
+
+/// Accounts first, so that nothing can log in again. Confirms what is to be online and is.
 async fn settle_users(
     visit: &Visit<'_>,
     tasks: &mut [Task<'_>],
     known: &Treatments,
+    devices: &mut [Devices],
     round: usize,
-) -> Result<HashSet<usize>, Error> {
+) -> Result<Settled, Error> {
     let users = users(visit, tasks).await?;
     let counters_matter = round == 0 || open(tasks).any(|(_, task)| task.order.wanted.is_online());
-    let sessions =
-        if counters_matter { sessions(visit, tasks).await? } else { Vec::new() };
+    let sessions = if counters_matter { sessions(visit, tasks).await? } else { Vec::new() };
     let users = index(&users, |user| user.name.as_str());
     let sessions = index(&sessions, |session| session.user.as_str());
     let tolerance = if round == 0 { Tolerance::TIGHT } else { Tolerance::LOOSE };
-    let mut writes = Vec::new();
+    let (mut writes, mut noted) = (Vec::new(), HashMap::new());
     for (at, task) in tasks.iter_mut().enumerate().filter(|(_, task)| task.is_open()) {
         let name = name_of(task);
         let rows = users.get(name).map(Vec::as_slice).unwrap_or_default();
         let live = sessions.get(name).map(Vec::as_slice).unwrap_or_default();
         let row = pick(rows.iter().copied(), task.order, |row| row.comment.as_deref());
+        if let Some(row) = row
+            && let Some(addresses) = sessions_noted(task.order, row)
+        {
+            devices[at].noted.extend(addresses);
+            noted.insert(at, row.id.clone());
+        }
         let steps = settle_user(task, row, live, known, visit.now, (round, tolerance));
         writes.extend(steps.into_iter().map(|write| (at, write)));
     }
@@ -282,7 +299,39 @@ async fn settle_users(
     let written = writes.iter().map(|(at, _)| *at).collect();
     visit.carry_out(tasks, writes).await?;
     visit.carry_out(tasks, logins).await?;
-    Ok(written)
+    Ok(Settled { written, noted })
+}
+
+/// The addresses that a cut which broke off left on the account.
+fn sessions_noted(order: &Order, row: &HotspotUser) -> Option<Vec<Ipv4Addr>> {
+    let comment = row.comment.as_deref().filter(|comment| owner::is_of(Some(comment), order.grant));
+    let addresses = owner::note(comment).strip_prefix(SESSIONS_AT)?;
+    Some(addresses.split(',').filter_map(|address| address.parse().ok()).collect())
+}
+
+/// The note for sessions that are not on the account yet.
+fn note_sessions(order: &Order, row: &HotspotUser, live: &[&HotspotActive]) -> Option<Difference> {
+    let noted = sessions_noted(order, row).unwrap_or_default();
+    let seen = live.iter().filter_map(|session| session.address?.single_ipv4());
+    let all: BTreeSet<Ipv4Addr> = seen.chain(noted.iter().copied()).collect();
+    let is_new = all.len() > noted.len();
+    let text = all.iter().map(Ipv4Addr::to_string).collect::<Vec<_>>().join(",");
+    let note = mark_with(order.grant, &format!("{SESSIONS_AT}{text}"));
+    is_new.then(|| Difference::new("comment", note, "sessions are not noted"))
+}
+
+/// After a cut its note has served.
+async fn forget_sessions(
+    visit: &Visit<'_>,
+    tasks: &mut [Task<'_>],
+    noted: HashMap<usize, ItemId>,
+) -> Result<(), Error> {
+    let done = noted.into_iter().filter(|(at, _)| tasks[*at].is_confirmed());
+    let writes = done.map(|(at, id)| {
+        (at, Write::Set(HotspotUser::PATH, id, vec![("comment", mark(tasks[at].order.grant))]))
+    });
+    let writes = writes.collect();
+    visit.carry_out(tasks, writes).await
 }
 
 fn index<M>(rows: &[M], name: fn(&M) -> &str) -> HashMap<&str, Vec<&M>> {
@@ -320,11 +369,12 @@ fn settle_user(
         Owner::Grant(..) | Owner::Lango(_) => {}
     }
     if round == 0 && !order.wanted.is_online() {
-        let was_online = !found.used.uptime.is_zero();
+        let was_online = !found.used.uptime.is_zero() || found.used.bytes > 0;
         task.by_router = live.is_empty() && was_online && ended_by_limit(&found);
     }
     let mut differences = differences(order, &found, now, tolerance);
     if !order.wanted.is_online() {
+        differences.extend(note_sessions(order, row, live));
         return set(row, &differences);
     }
     if round == 0 && row.row.raw("password").is_none() {
@@ -421,13 +471,15 @@ fn login_again(order: &Order, session: &HotspotActive) -> Option<Write> {
 #[derive(Debug, Default)]
 struct Devices {
     addresses: BTreeMap<MacAddress, BTreeSet<Ipv4Addr>>,
+    /// Addresses that stood on the account when we came.
+    noted: BTreeSet<Ipv4Addr>,
     swept: bool,
 }
 
 impl Devices {
     fn known(macs: &[MacAddress]) -> Devices {
         let addresses = macs.iter().map(|mac| (*mac, BTreeSet::new())).collect();
-        Devices { addresses, swept: false }
+        Devices { addresses, ..Devices::default() }
     }
 
     fn see(&mut self, mac: Option<MacAddress>, address: Option<Prefix>) {
@@ -504,7 +556,8 @@ async fn remove_cookies(
     for cookie in &cookies {
         let by_name = names.get(cookie.user.as_str()).copied();
         // The cookie of another user who is online with this device right now is his.
-        let in_use = cookie.mac_address.is_some_and(|mac| others.contains(&(mac, cookie.user.as_str())));
+        let in_use =
+            cookie.mac_address.is_some_and(|mac| others.contains(&(mac, cookie.user.as_str())));
         let by_mac = cookie.mac_address.and_then(|mac| macs.get(&mac).copied());
         let Some(at) = by_name.or(by_mac.filter(|_| !in_use)) else { continue };
         if by_name.is_some() {
@@ -627,10 +680,10 @@ async fn remove_bindings(
     cuts: &[usize],
     clean: &mut Clean,
 ) -> Result<(), Error> {
-    let bindings: Vec<HotspotBinding> =
-        visit.rows(&[("type", "bypassed".to_owned())]).await?;
+    let bindings: Vec<HotspotBinding> = visit.rows(&[("type", "bypassed".to_owned())]).await?;
     let mut writes = Vec::new();
-    for binding in bindings.iter().filter(|b| b.kind.as_deref() == Some("bypassed") && !b.disabled) {
+    for binding in bindings.iter().filter(|b| b.kind.as_deref() == Some("bypassed") && !b.disabled)
+    {
         for at in cuts.iter().copied().filter(|at| binds(binding, &devices[*at])) {
             match owner::owner(binding.comment.as_deref()) {
                 Owner::Foreign => drop(clean.foreign.insert(at, foreign_binding(binding))),
@@ -664,7 +717,9 @@ fn foreign_binding(binding: &HotspotBinding) -> String {
     )
 }
 
-/// Host rows and established connections go once, after the last session.
+/// Host rows and established connections go once, after the last session. The host rows are what
+/// tells the addresses, so they go second: a sweep that breaks off is repeated whole. Only what
+/// was bypassed could open connections in between, and is swept again.
 async fn sweep(
     visit: &Visit<'_>,
     tasks: &mut [Task<'_>],
@@ -672,19 +727,26 @@ async fn sweep(
     cuts: &[usize],
     hosts: &[(usize, HotspotHost)],
 ) -> Result<(), Error> {
-    let writes = hosts
+    let mut addresses = BTreeSet::new();
+    for at in cuts.iter().filter(|at| !devices[**at].swept) {
+        addresses.extend(devices[*at].addresses.values().flatten().copied());
+        addresses.extend(devices[*at].noted.iter().copied());
+    }
+    connections::remove_of(visit, &addresses).await?;
+    let ours: Vec<&(usize, HotspotHost)> = hosts
         .iter()
         .filter(|(at, host)| {
             host.mac_address.is_some_and(|mac| devices[*at].addresses.contains_key(&mac))
         })
+        .collect();
+    let writes = ours
+        .iter()
         .map(|(at, host)| (*at, Write::Remove(HotspotHost::PATH, host.id.clone())))
         .collect();
     visit.carry_out(tasks, writes).await?;
-    let mut addresses = BTreeSet::new();
-    for at in cuts.iter().filter(|at| !devices[**at].swept) {
-        addresses.extend(devices[*at].addresses.values().flatten().copied());
-    }
-    connections::remove_of(visit, &addresses).await?;
+    let bypassed = ours.iter().filter(|(_, host)| host.bypassed);
+    let bypassed = bypassed.filter_map(|(_, host)| host.address?.single_ipv4()).collect();
+    connections::remove_of(visit, &bypassed).await?;
     for at in cuts {
         devices[*at].swept = true;
     }

@@ -219,7 +219,7 @@ async fn act_on_kind(
     tasks: &mut [Task<'_>],
     guards: bool,
 ) -> Result<bool, Error> {
-    let renewed = !guards || guard::renew(visit, tasks).await?;
+    let taken = guard::renew(visit, tasks, guards).await?;
     let acted = match kind {
         LoginKind::Hotspot => hotspot::act(visit, tasks).await,
         LoginKind::Ppp => pppoe::act(visit, tasks).await,
@@ -228,14 +228,14 @@ async fn act_on_kind(
     if let Err(error) = acted {
         fail_all(tasks, error)?;
     }
-    let dismissed = !guards || guard::dismiss(visit, tasks).await?;
-    if !(renewed && dismissed) {
+    guard::dismiss(visit, tasks).await?;
+    if guards && !taken {
         tracing::warn!(
             "The router takes no scheduler entries; grants that end soon have no second deadline \
              there. Allow the scheduler in /system/device-mode and the policies read and write."
         );
     }
-    Ok(renewed && dismissed)
+    Ok(taken)
 }
 
 /// A refusal concerns the open orders of one kind; anything else ends the call.
@@ -268,7 +268,8 @@ async fn remove_kind(
                 let of_name = rows.iter().filter(|row| row.name == logins[at]);
                 let row = pick(of_name, task.order, |row| row.comment.as_deref());
                 let row = row.filter(|row| owner::is_of(row.comment.as_deref(), task.order.grant));
-                writes.extend(row.map(|row| (at, Write::Remove(HotspotUser::PATH, row.id.clone()))));
+                writes
+                    .extend(row.map(|row| (at, Write::Remove(HotspotUser::PATH, row.id.clone()))));
             }
         }
         LoginKind::Ppp => {

@@ -18,6 +18,9 @@ pub(super) enum Owner<'c> {
 pub(super) const CUT_BY_GUARD: &str = "cut by the guard";
 /// Behind the mark: the profile was changed and the sessions still run with the old one.
 pub(super) const SESSIONS_OUTDATED: &str = "sessions outdated";
+/// Behind the mark, followed by addresses: where its sessions were when the cut began. Should the
+/// cut break off, their connections can still be found.
+pub(super) const SESSIONS_AT: &str = "sessions at ";
 /// Behind the mark instead of a grant: nobody's address, kept from going online.
 pub(super) const RETIRED: &str = "retired";
 

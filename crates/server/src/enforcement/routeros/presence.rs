@@ -43,9 +43,14 @@ impl Memory {
     /// Users whose copy is not good any more.
     fn outdated(&self, active: &[HotspotActive]) -> BTreeSet<String> {
         let now: HashMap<Trace, Duration> = traces(active);
+<<<<<<< HEAD
         let ended = self.sessions.iter().filter(|(trace, was)| {
             now.get(*trace).is_none_or(|is| *is < **was)
         });
+=======
+        let ended =
+            self.sessions.iter().filter(|(trace, was)| now.get(*trace).is_none_or(|is| is < was));
+>>>>>>> driver
         let unknown = active.iter().filter(|row| !self.past.contains_key(&row.user));
         ended
             .map(|((user, _, _), _)| user.clone())
@@ -78,11 +83,15 @@ async fn hotspot(visit: &Visit<'_>, memory: &mut Memory) -> Result<Vec<LoginOnli
         Err(error) if lacks_menu(&error) => return Ok(Vec::new()),
         active => active?,
     };
-    refresh(visit, memory, &active).await?;
+    let reread = refresh(visit, memory, &active).await?;
     memory.sessions = traces(&active);
     let mut by_user: BTreeMap<&str, Vec<LiveSession>> = BTreeMap::new();
     for row in &active {
         by_user.entry(&row.user).or_default().push(hotspot_session(row));
+    }
+    // Who has just left counts once more: with what his last session came to in the end.
+    for user in &reread {
+        by_user.entry(user).or_default();
     }
     let logins = by_user.into_iter().map(|(user, sessions)| {
         let past = memory.past.get(user).copied().unwrap_or_default();
@@ -97,10 +106,10 @@ async fn refresh(
     visit: &Visit<'_>,
     memory: &mut Memory,
     active: &[HotspotActive],
-) -> Result<(), Error> {
+) -> Result<BTreeSet<String>, Error> {
     let outdated = memory.outdated(active);
     if outdated.is_empty() {
-        return Ok(());
+        return Ok(outdated);
     }
     let names = each("name", outdated.iter().map(String::as_str));
     let mut print = Print::of(HotspotUser::PATH).only(&USER_COUNTERS);
@@ -112,11 +121,11 @@ async fn refresh(
         let counters = past(&row);
         memory.past.insert(row.name, counters);
     }
-    for name in outdated {
+    for name in &outdated {
         // Somebody without a row of his own: RADIUS, a trial.
-        memory.past.entry(name).or_default();
+        memory.past.entry(name.clone()).or_default();
     }
-    Ok(())
+    Ok(outdated)
 }
 
 async fn ppp(visit: &Visit<'_>) -> Result<Vec<LoginOnline>, Error> {
@@ -192,12 +201,12 @@ fn login(by: LoginKind, login: &str, sessions: Vec<LiveSession>, past: Counters)
 }
 
 fn total(sessions: &[LiveSession], past: Counters) -> Counters {
-    sessions.iter().fold(past, |(uptime, data), session| {
-        (uptime + session.uptime, data + session.data)
-    })
+    sessions
+        .iter()
+        .fold(past, |(uptime, data), session| (uptime + session.uptime, data + session.data))
 }
 
-/// A grant's presence; none if nobody is online.
+/// A grant's presence; none if nobody is online and nobody ever was.
 pub(super) fn online(
     grant: GrantId,
     sessions: Vec<LiveSession>,
@@ -205,7 +214,8 @@ pub(super) fn online(
     data: DataSize,
 ) -> Option<Online> {
     let (uptime, data) = total(&sessions, (uptime, data));
-    (!sessions.is_empty()).then_some(Online { grant, sessions, uptime, data })
+    let ever = !sessions.is_empty() || !uptime.is_zero() || data != DataSize::ZERO;
+    ever.then_some(Online { grant, sessions, uptime, data })
 }
 
 /// What an account's finished sessions used.

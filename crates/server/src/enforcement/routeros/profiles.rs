@@ -94,8 +94,10 @@ pub(super) async fn ensure_hotspot(
             fail_users(tasks, &error, |wanted| wanted.profile().map(hotspot_name), name);
         }
     }
-    let mut known: Treatments =
-        present.into_iter().map(|row| (row.name, Treatment { rate: row.rate_limit, list: row.address_list })).collect();
+    let mut known: Treatments = present
+        .into_iter()
+        .map(|row| (row.name, Treatment { rate: row.rate_limit, list: row.address_list }))
+        .collect();
     for (name, profile) in wanted {
         let list = known.get(&name).and_then(|before| before.list.clone());
         known.insert(name, Treatment { rate: rate_limit(profile.speed), list });
@@ -153,8 +155,10 @@ pub(super) async fn ensure_ppp(
             fail_users(tasks, &error, |wanted| Some(ppp_name(*wanted)), name);
         }
     }
-    let mut known: Treatments =
-        present.into_iter().map(|row| (row.name, Treatment { rate: row.rate_limit, list: row.address_list })).collect();
+    let mut known: Treatments = present
+        .into_iter()
+        .map(|row| (row.name, Treatment { rate: row.rate_limit, list: row.address_list }))
+        .collect();
     for (name, wanted) in wanted {
         let rate = rate_limit(wanted.profile().and_then(|profile| profile.speed));
         known.insert(name, Treatment { rate, list: address_list(wanted).map(str::to_owned) });
@@ -186,7 +190,10 @@ fn only_one(wanted: Wanted) -> &'static str {
     }
 }
 
-async fn inherited(visit: &Visit<'_>, present: &[PppProfile]) -> Result<Vec<(&'static str, String)>, Error> {
+async fn inherited(
+    visit: &Visit<'_>,
+    present: &[PppProfile],
+) -> Result<Vec<(&'static str, String)>, Error> {
     let print = Print::of(PPPOE_SERVER).only(&[".id", "default-profile", "disabled"]);
     let servers = match visit.connection.print(print).await {
         Err(error) if is_refusal(&error) => Vec::new(),

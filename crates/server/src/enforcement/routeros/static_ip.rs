@@ -8,9 +8,9 @@ use super::{connections, firewall};
 use crate::enforcement::{MARK, Order};
 use lango_domain::access::Access;
 use lango_domain::wanted::Wanted;
+use lango_routeros::Error;
 use lango_routeros::menus::{AddressListEntry, Menu, SimpleQueue};
 use lango_routeros::values::{PerDirection, Prefix, write_rates};
-use lango_routeros::Error;
 use std::collections::{BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
@@ -47,7 +47,9 @@ pub(super) fn by_address(rows: Vec<AddressListEntry>) -> Entries {
     for row in rows {
         let address = Prefix::parse(&row.address).and_then(Prefix::single_ipv4);
         // A session's entry is the router's own and goes with the session.
-        if let Some(address) = address.filter(|_| LISTS.contains(&row.list.as_str()) && !row.dynamic) {
+        if let Some(address) =
+            address.filter(|_| LISTS.contains(&row.list.as_str()) && !row.dynamic)
+        {
             entries.entry(address).or_default().push(row);
         }
     }
@@ -116,9 +118,7 @@ fn settle(
     let order = task.order;
     let Some(address) = address_of(order) else { return Vec::new() };
     let present = entries.get(&address).map(Vec::as_slice).unwrap_or_default();
-    if let Some(foreign) =
-        present.iter().find(|row| !owner::is_marked(row.comment.as_deref()))
-    {
+    if let Some(foreign) = present.iter().find(|row| !owner::is_marked(row.comment.as_deref())) {
         task.fail(foreign_entry(foreign));
         return Vec::new();
     }
@@ -128,9 +128,9 @@ fn settle(
     }
     let list = list_of(order.wanted);
     if round == 0 && order.wanted == Wanted::Cut {
-        task.by_router = present.iter().any(|row| {
-            row.list == list && owner::note(row.comment.as_deref()) == CUT_BY_GUARD
-        });
+        task.by_router = present
+            .iter()
+            .any(|row| row.list == list && owner::note(row.comment.as_deref()) == CUT_BY_GUARD);
     }
     let mut writes = list_writes(order, address, present);
     if order.wanted.is_online() {
@@ -142,8 +142,9 @@ fn settle(
 
 /// An address given to a new customer: the ended grant has no say in it any more.
 fn belongs_to_other(order: &Order, present: &[AddressListEntry]) -> bool {
-    let of_other = |row: &AddressListEntry| {
-        matches!(owner::owner(row.comment.as_deref()), Owner::Grant(of, _) if of != order.grant)
+    let of_other = |row: &AddressListEntry| match owner::owner(row.comment.as_deref()) {
+        Owner::Grant(of, _) => of != order.grant,
+        Owner::Lango(_) | Owner::Foreign => false,
     };
     !present.is_empty() && present.iter().all(of_other)
 }
@@ -237,11 +238,7 @@ fn is_queue(row: &SimpleQueue, address: Ipv4Addr, limit: PerDirection<u64>) -> b
 }
 
 /// Connections from before go once the address is in its list.
-async fn sweep(
-    visit: &Visit<'_>,
-    tasks: &[Task<'_>],
-    swept: &mut [bool],
-) -> Result<(), Error> {
+async fn sweep(visit: &Visit<'_>, tasks: &[Task<'_>], swept: &mut [bool]) -> Result<(), Error> {
     let due: Vec<usize> = tasks
         .iter()
         .enumerate()
@@ -294,7 +291,8 @@ pub(super) async fn retire(visit: &Visit<'_>, tasks: &mut [Task<'_>]) -> Result<
         let is_ours = |comment: &Option<String>| owner::is_of(comment.as_deref(), grant);
         let retired = || vec![("comment", format!("{MARK}{RETIRED}"))];
         let rows = address_of(task.order).and_then(|address| entries.get(&address));
-        let entries = rows.into_iter().flatten().filter(|row| row.list == EXPIRED && is_ours(&row.comment));
+        let entries =
+            rows.into_iter().flatten().filter(|row| row.list == EXPIRED && is_ours(&row.comment));
         writes.extend(
             entries.map(|row| (at, Write::Set(AddressListEntry::PATH, row.id.clone(), retired()))),
         );

@@ -71,9 +71,7 @@ pub(super) async fn take(
     let users = survey_hotspot(visit, &expected, &mut survey).await?;
     survey_ppp(visit, &expected, &mut survey).await?;
     survey_addresses(visit, &expected, &mut survey).await?;
-    if guards {
-        survey_guards(visit, orders, &expected, &mut survey).await?;
-    }
+    survey_guards(visit, orders, &expected, guards, &mut survey).await?;
     Ok((survey, users))
 }
 
@@ -129,7 +127,9 @@ async fn survey_hotspot(
             stranger(survey, HotspotUser::PATH, &login, hotspot::stranger(&login));
             continue;
         }
-        if is_of_other(row.and_then(|row| row.comment.as_deref()), order) && !order.wanted.is_online() {
+        if is_of_other(row.and_then(|row| row.comment.as_deref()), order)
+            && !order.wanted.is_online()
+        {
             continue;
         }
         let mut texts = user_texts(visit, order, row, live, &profiles);
@@ -152,7 +152,7 @@ fn is_of_other(comment: Option<&str>, order: &Order) -> bool {
     matches!(owner::owner(comment), Owner::Grant(of, _) if of != order.grant)
 }
 
-fn grouped<'r, M>(rows: &'r [M], name: fn(&M) -> &String) -> HashMap<&'r str, Vec<&'r M>> {
+fn grouped<M>(rows: &[M], name: fn(&M) -> &String) -> HashMap<&str, Vec<&M>> {
     let mut map: HashMap<&str, Vec<&M>> = HashMap::new();
     for row in rows {
         map.entry(name(row).as_str()).or_default().push(row);
@@ -181,9 +181,12 @@ fn user_texts(
         texts.extend(mark_text(row.comment.as_deref(), order));
         let of_profile = profiles.iter().find(|profile| profile.name == row.profile);
         let wanted = order.wanted.profile();
-        texts.extend(of_profile.zip(wanted).filter(|_| differences.is_empty()).and_then(
-            |(row, profile)| profiles::hotspot_difference(row, profile),
-        ));
+        texts.extend(
+            of_profile
+                .zip(wanted)
+                .filter(|_| differences.is_empty())
+                .and_then(|(row, profile)| profiles::hotspot_difference(row, profile)),
+        );
     }
     texts
 }
@@ -222,7 +225,9 @@ fn survey_bindings(expected: &Expected<'_>, bindings: &[HotspotBinding], survey:
         let name = mac.clone().unwrap_or_else(|| binding.id.to_string());
         note_orphan(survey, expected, HotspotBinding::PATH, &name, comment);
         let bypassed = binding.kind.as_deref() == Some("bypassed") && !binding.disabled;
-        let Some(order) = mac.and_then(|mac| ended.get(&mac)).filter(|_| bypassed) else { continue };
+        let Some(order) = mac.and_then(|mac| ended.get(&mac)).filter(|_| bypassed) else {
+            continue;
+        };
         if owner::is_marked(comment) {
             let text = format!("device {name} is bypassed, wanted {}", order.wanted.word());
             survey.differences.push((order.grant, text));
@@ -267,7 +272,9 @@ async fn survey_ppp(
             stranger(survey, PppSecret::PATH, &login, hotspot::stranger(&login));
             continue;
         }
-        if is_of_other(row.and_then(|row| row.comment.as_deref()), order) && !order.wanted.is_online() {
+        if is_of_other(row.and_then(|row| row.comment.as_deref()), order)
+            && !order.wanted.is_online()
+        {
             continue;
         }
         let mut texts = secret_texts(order, row, &profiles);
@@ -279,7 +286,12 @@ async fn survey_ppp(
         }
         survey.differences.extend(texts.into_iter().map(|text| (order.grant, text)));
         let sessions: Vec<_> = live.iter().map(|row| presence::ppp_session(row, &data)).collect();
-        survey.online.extend(presence::online(order.grant, sessions, Default::default(), Default::default()));
+        survey.online.extend(presence::online(
+            order.grant,
+            sessions,
+            Default::default(),
+            Default::default(),
+        ));
     }
     for secret in &secrets {
         note_orphan(survey, expected, PppSecret::PATH, &secret.name, secret.comment.as_deref());
@@ -302,9 +314,11 @@ fn secret_texts(order: &Order, row: Option<&PppSecret>, profiles: &[PppProfile])
         let stray = pppoe::has_stray_address(order, row);
         texts.extend(stray.then(|| "it has an address of its own, wanted none".to_owned()));
         let of_profile = profiles.iter().find(|profile| profile.name == row.profile);
-        texts.extend(of_profile.filter(|_| differences.is_empty()).and_then(|profile| {
-            profiles::ppp_difference(profile, order.wanted)
-        }));
+        texts.extend(
+            of_profile
+                .filter(|_| differences.is_empty())
+                .and_then(|profile| profiles::ppp_difference(profile, order.wanted)),
+        );
     }
     texts
 }
@@ -352,6 +366,7 @@ async fn survey_guards(
     visit: &Visit<'_>,
     orders: &[Order],
     expected: &Expected<'_>,
+    may_add: bool,
     survey: &mut Survey,
 ) -> Result<(), Error> {
     let guards: Guards = match guard::read(visit, None).await {
@@ -360,7 +375,7 @@ async fn survey_guards(
     };
     for order in orders {
         let present = guards.get(&order.grant).map(Vec::as_slice).unwrap_or_default();
-        if !guard::is_right(present, guard::due(order, visit.now)) {
+        if !guard::is_right(present, guard::due(order, visit.now), may_add) {
             let text = "its guard on the router is missing or not as wanted".to_owned();
             survey.differences.push((order.grant, text));
         }
