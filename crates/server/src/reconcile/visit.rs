@@ -184,8 +184,8 @@ impl Visit {
         let readings: Vec<Reading> = news.map(reading).chain(gone).collect();
         self.online = HashMap::new();
         for online in online.iter().filter(|online| !online.sessions.is_empty()) {
-            let metered = row_of(online.grant, expected)
-                .is_some_and(|(_, order)| is_metered(&order.wanted));
+            let metered =
+                row_of(online.grant, expected).is_some_and(|(_, order)| is_metered(&order.wanted));
             self.online.insert(online.grant, presence(online, metered));
         }
         record_presence(&self.app, self.router.id, readings, now).await

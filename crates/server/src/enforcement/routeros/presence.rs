@@ -43,14 +43,10 @@ impl Memory {
     /// Users whose copy is not good any more.
     fn outdated(&self, active: &[HotspotActive]) -> BTreeSet<String> {
         let now: HashMap<Trace, Duration> = traces(active);
-<<<<<<< HEAD
-        let ended = self.sessions.iter().filter(|(trace, was)| {
-            now.get(*trace).is_none_or(|is| *is < **was)
-        });
-=======
-        let ended =
-            self.sessions.iter().filter(|(trace, was)| now.get(*trace).is_none_or(|is| is < was));
->>>>>>> driver
+        let ended = self
+            .sessions
+            .iter()
+            .filter(|(trace, was)| now.get(*trace).is_none_or(|is| *is < **was));
         let unknown = active.iter().filter(|row| !self.past.contains_key(&row.user));
         ended
             .map(|((user, _, _), _)| user.clone())
