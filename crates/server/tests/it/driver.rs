@@ -126,7 +126,8 @@ fn device(number: u8) -> MacAddress {
 }
 
 fn profile(devices: u16) -> Profile {
-    Profile { speed: Some("2M/5M".parse().unwrap()), devices, deadline: None, data: None }
+    let speed = Some("2M/5M".parse().unwrap());
+    Profile { speed, devices, deadline: None, data: None, metered: false }
 }
 
 fn until(site: &Site, left: Span) -> Option<RouterDeadline> {
