@@ -3,9 +3,9 @@
 //! An operation is one async function over [`Tx`]; its statements are constants
 //! beside it, written once. [`Store::write`] returns when the work is durable.
 
-mod columns;
 pub mod backup;
 pub mod checks;
+mod columns;
 mod engine;
 mod error;
 mod json;
