@@ -1,6 +1,7 @@
 //! The store as its users see it: the same stories on SQLite and PostgreSQL.
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
+#![allow(clippy::cloned_ref_to_slice_refs, reason = "lists that are expected read as lists")]
 
 mod backups;
 mod checks;
