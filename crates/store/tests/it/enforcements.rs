@@ -29,9 +29,20 @@ crate::on_both!(with lango_store::schema::MIGRATIONS;
     any_order_of_reports_keeps_the_queue_true,
 );
 
-const ON: Wanted = Wanted::Allowed(Profile { speed: None, devices: 1, deadline: None, data: None });
-const TWO: Wanted =
-    Wanted::Allowed(Profile { speed: None, devices: 2, deadline: None, data: None });
+const ON: Wanted = Wanted::Allowed(Profile {
+    speed: None,
+    devices: 1,
+    deadline: None,
+    data: None,
+    metered: false,
+});
+const TWO: Wanted = Wanted::Allowed(Profile {
+    speed: None,
+    devices: 2,
+    deadline: None,
+    data: None,
+    metered: false,
+});
 
 fn router() -> RouterId {
     RouterId::from_raw(1)
