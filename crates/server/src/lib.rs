@@ -5,6 +5,7 @@
 //! nothing else. Nothing imports `web`.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod deadlines;
