@@ -5,7 +5,9 @@
 //! nothing else. Nothing imports `web`.
 
 pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod deadlines;
 pub mod demo;
 pub mod enforcement;

@@ -1,3 +1,7 @@
 //! The program `lango`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lango_server::cli::main()
+}

@@ -65,12 +65,23 @@ const INSERT_TOKEN: Sql = sql!(
      VALUES ($1, $2, $3, $4, $5, $6)"
 );
 const TOKEN: Sql = sql!("SELECT tenant_id FROM tokens WHERE hash = $1");
+const TOKENS: Sql =
+    sql!("SELECT id, name, role, created_at FROM tokens WHERE tenant_id = $1 ORDER BY name, id");
 const NO_ROUTER_SINCE: Sql = sql!("SELECT no_router_since FROM tenants WHERE id = $1");
 const SET_NO_ROUTER: Sql = sql!("UPDATE tenants SET no_router_since = $1 WHERE id = $2");
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] =
-    &[INSERT, ALL, BY_ID, INSERT_STAFF, INSERT_TOKEN, TOKEN, NO_ROUTER_SINCE, SET_NO_ROUTER];
+pub(crate) const STATEMENTS: &[Sql] = &[
+    INSERT,
+    ALL,
+    BY_ID,
+    INSERT_STAFF,
+    INSERT_TOKEN,
+    TOKEN,
+    TOKENS,
+    NO_ROUTER_SINCE,
+    SET_NO_ROUTER,
+];
 
 /// Adds a tenant.
 pub async fn insert(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<(), Error> {
@@ -141,6 +152,35 @@ pub async fn insert_token(tx: &mut Tx<'_>, token: &Token, now: Timestamp) -> Res
 /// Whose token has that hash.
 pub async fn of_token(tx: &mut Tx<'_>, hash: &[u8]) -> Result<Option<TenantId>, Error> {
     tx.optional(TOKEN, &args![hash]).await
+}
+
+/// A token in a list.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct TokenLine {
+    /// Its identity.
+    pub id: TokenId,
+    /// What staff call it.
+    pub name: String,
+    /// What it may do.
+    pub role: String,
+    /// Since when it exists.
+    pub created_at: Timestamp,
+}
+
+impl FromRow for TokenLine {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(TokenLine {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            role: row.get(2)?,
+            created_at: row.get(3)?,
+        })
+    }
+}
+
+/// A tenant's tokens by name.
+pub async fn tokens(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<TokenLine>, Error> {
+    tx.all(TOKENS, &args![tenant]).await
 }
 
 /// Since when a tenant has had no router to enforce on, as last noted.

@@ -120,8 +120,22 @@ pub async fn diagnose(app: &App, now: Timestamp) -> Result<Diagnosis, Error> {
             advice: "run `lango init`".to_owned(),
         });
     }
-    let health = if findings.is_empty() { Health::Healthy } else { Health::NeedsAttention };
+    let health = health(&findings);
     Ok(Diagnosis { health, at: now, tenants, jobs_waiting, findings })
+}
+
+impl Diagnosis {
+    /// The same for one tenant alone.
+    pub fn of_tenant(mut self, tenant: TenantId) -> Diagnosis {
+        self.tenants.retain(|one| one.id == tenant);
+        self.findings = self.tenants.iter().flat_map(|one| judge(one, self.at)).collect();
+        self.health = health(&self.findings);
+        self
+    }
+}
+
+fn health(findings: &[Finding]) -> Health {
+    if findings.is_empty() { Health::Healthy } else { Health::NeedsAttention }
 }
 
 async fn look_at(

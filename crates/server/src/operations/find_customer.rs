@@ -7,6 +7,7 @@ use lango_domain::mac_address::MacAddress;
 use lango_domain::phone_number::{Country, PhoneNumber};
 use lango_store::grants::StoredGrant;
 use lango_store::{Error, Tx};
+use std::net::Ipv4Addr;
 
 /// Finds the grants that `who` may mean, in the first way of reading it that finds any.
 ///
@@ -36,7 +37,11 @@ pub async fn find_grants(
             if !found.is_empty() {
                 return Ok(found);
             }
-            by_mac(tx, tenant, &who).await
+            let found = by_mac(tx, tenant, &who).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            by_address(tx, tenant, &who).await
         })
         .await
 }
@@ -78,4 +83,29 @@ async fn by_mac(tx: &mut Tx<'_>, tenant: TenantId, who: &str) -> Result<Vec<Stor
         Some(grant) => Ok(lango_store::grants::find(tx, grant).await?.into_iter().collect()),
         None => Ok(Vec::new()),
     }
+}
+
+/// Who has that address now, as far as routers told.
+async fn by_address(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    who: &str,
+) -> Result<Vec<StoredGrant>, Error> {
+    let Ok(address) = who.parse::<Ipv4Addr>().map(|address| address.to_string()) else {
+        return Ok(Vec::new());
+    };
+    let mut grants = Vec::new();
+    for router in lango_store::routers::ids_of_tenant(tx, tenant).await? {
+        let sessions = lango_store::sessions::open_on(tx, router).await?;
+        let there =
+            sessions.into_iter().filter(|session| session.address.as_ref() == Some(&address));
+        grants.extend(there.map(|session| session.grant));
+    }
+    grants.sort();
+    grants.dedup();
+    let mut found = Vec::new();
+    for grant in grants {
+        found.extend(lango_store::grants::find(tx, grant).await?);
+    }
+    Ok(found)
 }

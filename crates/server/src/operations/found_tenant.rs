@@ -135,7 +135,7 @@ fn hash(password: &str) -> Result<String, FoundingError> {
 }
 
 /// 192 bits, in letters that survive a copy from a terminal.
-fn new_token() -> String {
+pub(crate) fn new_token() -> String {
     let mut bytes = [0u8; 24];
     SystemRandom::new().fill(&mut bytes).expect("the operating system has random numbers");
     bytes.iter().fold(String::from("lango_"), |token, byte| format!("{token}{byte:02x}"))

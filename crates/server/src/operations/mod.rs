@@ -6,6 +6,7 @@ pub mod accept_payment;
 pub mod add_customer;
 pub mod add_plan;
 pub mod add_router;
+pub mod add_token;
 pub mod change_grant;
 pub mod clean_up;
 pub mod diagnose;

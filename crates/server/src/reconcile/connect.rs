@@ -38,7 +38,8 @@ pub async fn connect(
     Ok(Driver::RouterOs(driver))
 }
 
-fn endpoint(router: &Router) -> Result<Endpoint, ConnectError> {
+/// Where a stored router is.
+pub(crate) fn endpoint(router: &Router) -> Result<Endpoint, ConnectError> {
     let address: RouterAddress =
         serde_json::from_str(&router.endpoint).map_err(|why| stored(router, &why.to_string()))?;
     let tls = match &address.tls {
@@ -54,7 +55,8 @@ fn endpoint(router: &Router) -> Result<Endpoint, ConnectError> {
     Ok(Endpoint { host: address.host, port: address.port, protocol, tls })
 }
 
-fn credentials(app: &App, router: &Router) -> Result<Credentials, ConnectError> {
+/// Who we are to a stored router.
+pub(crate) fn credentials(app: &App, router: &Router) -> Result<Credentials, ConnectError> {
     let clear = app
         .open_credentials(router.id, &router.credentials)
         .map_err(|why| stored(router, &why.to_string()))?;

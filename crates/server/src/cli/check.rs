@@ -1,0 +1,194 @@
+//! `lango check`: the diagnosis, as an experienced operator would put it.
+
+use super::Everywhere;
+use super::desk::{Desk, kind_in_words};
+use super::output::{Paint, counted, json, line, shown};
+use super::router::state;
+use super::table::Table;
+use crate::operations::diagnose::{Diagnosis, Finding, Health, SOON, TenantDiagnosis, diagnose};
+use lango_domain::calendar::Zone;
+use lango_domain::ids::TenantId;
+use lango_domain::time::Timestamp;
+use std::collections::HashMap;
+use std::process::ExitCode;
+
+/// Of findings that ask for the same, so many are told.
+const MOST_ALIKE: usize = 5;
+
+/// Exit code 0: healthy; 1: somebody must do something; 2: could not look.
+#[derive(clap::Args)]
+pub(super) struct CheckArguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(
+    everywhere: &Everywhere,
+    arguments: CheckArguments,
+) -> anyhow::Result<ExitCode> {
+    let desk = Desk::open(everywhere).await?;
+    let mut diagnosis = diagnose(&desk.app, desk.now()).await?;
+    if let Some(tenant) = desk.only_tenant().await? {
+        diagnosis = diagnosis.of_tenant(tenant);
+    }
+    if arguments.json {
+        json(&diagnosis)?;
+    } else {
+        let tenants = desk.every_tenant().await?;
+        let zones = tenants.into_iter().map(|tenant| (tenant.id, tenant.zone)).collect();
+        Told { diagnosis: &diagnosis, zones, paint: Paint::of_stdout() }.tell()?;
+    }
+    Ok(match diagnosis.health {
+        Health::Healthy => ExitCode::SUCCESS,
+        Health::NeedsAttention => ExitCode::FAILURE,
+    })
+}
+
+/// A diagnosis and what is needed to put it into words.
+struct Told<'d> {
+    diagnosis: &'d Diagnosis,
+    zones: HashMap<TenantId, Zone>,
+    paint: Paint,
+}
+
+impl Told<'_> {
+    fn tell(&self) -> anyhow::Result<()> {
+        for tenant in &self.diagnosis.tenants {
+            self.tell_tenant(tenant)?;
+            line("")?;
+        }
+        let jobs = usize::try_from(self.diagnosis.jobs_waiting).unwrap_or_default();
+        line(format!(
+            "Queues: {} to be done",
+            counted(jobs, "message or other job", "messages and other jobs")
+        ))?;
+        self.tell_findings()
+    }
+
+    fn tell_tenant(&self, tenant: &TenantDiagnosis) -> anyhow::Result<()> {
+        let overdue = tenant.expired_not_disconnected.len();
+        let headline = format!(
+            "{}: {} running, {} to end within {SOON}, {overdue} to be off and not confirmed off",
+            shown(&tenant.name),
+            tenant.active,
+            tenant.expiring_soon.len(),
+        );
+        line(self.paint.bold(&headline))?;
+        self.tell_overdue(tenant)?;
+        self.tell_soon(tenant)?;
+        self.tell_routers(tenant)
+    }
+
+    fn tell_overdue(&self, tenant: &TenantDiagnosis) -> anyhow::Result<()> {
+        if tenant.expired_not_disconnected.is_empty() {
+            return Ok(());
+        }
+        line(self.paint.red("\n  Expired and perhaps still connected"))?;
+        let mut table = Table::new(["WHO", "ROUTER", "SINCE", "FOR", "TRIES", "WHY"]).indented(2);
+        for uncut in &tenant.expired_not_disconnected {
+            let why =
+                uncut.last_error.as_deref().unwrap_or("the router has not been reached since");
+            table.row([
+                uncut.label.clone(),
+                uncut.router_name.clone(),
+                self.local(tenant.id, uncut.due_at),
+                self.diagnosis.at.since(uncut.due_at).to_string(),
+                uncut.failures.to_string(),
+                why.to_owned(),
+            ]);
+        }
+        table.print()
+    }
+
+    fn tell_soon(&self, tenant: &TenantDiagnosis) -> anyhow::Result<()> {
+        if tenant.expiring_soon.is_empty() {
+            return Ok(());
+        }
+        line("\n  Ends soon")?;
+        let mut table = Table::new(["WHO", "WHAT", "PLAN", "ENDS", "LEFT"]).indented(2);
+        for soon in &tenant.expiring_soon {
+            let ends_at = soon.ends_at.unwrap_or(self.diagnosis.at);
+            table.row([
+                soon.label.clone(),
+                kind_in_words(soon.kind).to_owned(),
+                soon.plan.clone(),
+                self.local(tenant.id, ends_at),
+                ends_at.since(self.diagnosis.at).to_string(),
+            ]);
+        }
+        table.print()
+    }
+
+    fn tell_routers(&self, tenant: &TenantDiagnosis) -> anyhow::Result<()> {
+        if tenant.routers.is_empty() {
+            return Ok(());
+        }
+        line("\n  Routers")?;
+        let mut table =
+            Table::new(["NAME", "STATE", "LAST CONTACT", "VERSION", "SESSIONS", "WAITING"])
+                .indented(2);
+        for router in &tenant.routers {
+            let observed = router.observed.as_ref();
+            table.row([
+                router.name.clone(),
+                state(router).to_owned(),
+                match router.last_contact {
+                    Some(at) => format!("{} ago", self.diagnosis.at.since(at)),
+                    None => "never".to_owned(),
+                },
+                observed.map(|seen| seen.version.clone()).unwrap_or_default(),
+                observed.map(|seen| seen.active_sessions.to_string()).unwrap_or_default(),
+                router.waiting.to_string(),
+            ]);
+        }
+        table.print()
+    }
+
+    fn tell_findings(&self) -> anyhow::Result<()> {
+        if self.diagnosis.findings.is_empty() {
+            return line(self.paint.green("Healthy: nothing to do."));
+        }
+        line(self.paint.yellow("\nNeeds attention"))?;
+        for (number, (advice, what)) in by_advice(&self.diagnosis.findings).iter().enumerate() {
+            for (place, what) in what.iter().take(MOST_ALIKE).enumerate() {
+                let number = if place == 0 { format!("{}.", number + 1) } else { String::new() };
+                line(format!("  {number:<3} {}", shown(what)))?;
+            }
+            if what.len() > MOST_ALIKE {
+                line(format!("      … and {} more like these", what.len() - MOST_ALIKE))?;
+            }
+            line(format!("      → {}", shown(advice)))?;
+        }
+        Ok(())
+    }
+
+    fn local(&self, tenant: TenantId, at: Timestamp) -> String {
+        self.zones.get(&tenant).map_or_else(|| at.to_string(), |zone| zone.local(at))
+    }
+}
+
+/// Forty customers on one dead router ask for one thing.
+fn by_advice(findings: &[Finding]) -> Vec<(&str, Vec<&str>)> {
+    let mut grouped: Vec<(&str, Vec<&str>)> = Vec::new();
+    for finding in findings {
+        match grouped.iter_mut().find(|(advice, _)| *advice == finding.advice) {
+            Some((_, what)) => what.push(&finding.what),
+            None => grouped.push((&finding.advice, vec![&finding.what])),
+        }
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks_for_the_same_is_told_together_in_the_order_of_urgency() {
+        let finding =
+            |what: &str, advice: &str| Finding { what: what.to_owned(), advice: advice.to_owned() };
+        let findings = [finding("a", "x"), finding("b", "y"), finding("c", "x")];
+        assert_eq!(by_advice(&findings), [("x", vec!["a", "c"]), ("y", vec!["b"])]);
+    }
+}

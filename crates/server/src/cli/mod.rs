@@ -1,0 +1,211 @@
+//! The command line: what people and cron type. A verb reads what was typed, calls operations and
+//! one-shot passes, and says what came of it in words or JSON.
+//!
+//! Results go to stdout, progress and trouble to stderr. Must never write to the database except
+//! through an operation, and never guess whom or which business somebody means.
+
+mod backup;
+mod check;
+mod cleanup;
+mod customer;
+mod desk;
+mod dialogue;
+mod disconnect;
+mod expire;
+mod init;
+mod listeners;
+mod notify;
+mod output;
+mod payment;
+mod plan;
+mod provision;
+mod restore;
+mod router;
+mod router_test;
+mod serve;
+mod service;
+mod settle;
+mod sim;
+mod sync;
+mod table;
+mod token;
+mod voucher;
+
+use crate::config::Flags;
+use crate::demo;
+use crate::observe::{chain, tracing_setup};
+use clap::Parser;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What is typed.
+#[derive(Parser)]
+#[command(
+    name = "lango",
+    version,
+    about = "Sells access, grants it on routers, and ends it with proof."
+)]
+#[command(after_help = "Settings: flags, then LANGO_* variables, then lango.toml. `lango COMMAND \
+                        --help` shows examples of each command.")]
+struct Typed {
+    #[command(flatten)]
+    everywhere: Everywhere,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What may be typed with every command.
+#[derive(clap::Args, Clone)]
+pub(crate) struct Everywhere {
+    /// Settings file [LANGO_CONFIG; else DATA_DIR/lango.toml or /etc/lango/lango.toml]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    config: Option<PathBuf>,
+    /// Where the database and the secret key are [LANGO_DATA_DIR]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Everywhere")]
+    data_dir: Option<PathBuf>,
+    /// Database, sqlite:PATH or postgres://… [LANGO_DATABASE_URL; else DATA_DIR/lango.db]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Everywhere")]
+    database_url: Option<String>,
+    /// Which business, where there are several [LANGO_TENANT]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Everywhere")]
+    tenant: Option<String>,
+    /// Write the log as JSON [LANGO_LOG_JSON]; LANGO_LOG chooses how much, as in LANGO_LOG=debug
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    log_json: bool,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Create the database, a business and its owner; prints an API token
+    Init(init::InitArguments),
+    /// Run everything: deadlines, routers, messages, HTTP
+    Serve(serve::ServeArguments),
+    /// Show the whole thing on a throw-away database with simulated routers
+    Demo(demo::DemoArguments),
+    /// Who is expired and still connected, who expires soon, how routers and queues do
+    Check(check::CheckArguments),
+    /// End what is due and cut it on the routers, now
+    Expire(expire::ExpireArguments),
+    /// Compare routers with what was paid, and repair
+    Sync(sync::SyncArguments),
+    /// Bring every live access onto the routers
+    Provision(provision::ProvisionArguments),
+    /// Send the expiry warnings and other messages that are due
+    Notify(notify::NotifyArguments),
+    /// Retire unused devices, take long ended access off the routers
+    Cleanup(cleanup::CleanupArguments),
+    /// Throw a customer off now and keep him off until `service resume`
+    Disconnect(disconnect::DisconnectArguments),
+    /// Routers: add, list, test, remove
+    #[command(subcommand)]
+    Router(router::RouterCommand),
+    /// Plans: add, list
+    #[command(subcommand)]
+    Plan(plan::PlanCommand),
+    /// Customers: add, list, show
+    #[command(subcommand)]
+    Customer(customer::CustomerCommand),
+    /// Vouchers: create, list
+    #[command(subcommand)]
+    Voucher(voucher::VoucherCommand),
+    /// Hotspot accounts, PPPoE and static-IP services: add, list, show, pause, suspend, extend …
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
+    /// Payments: add a manual receipt, list
+    #[command(subcommand)]
+    Payment(payment::PaymentCommand),
+    /// API tokens: add, list
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Write a backup of the database, also while serving
+    Backup(backup::BackupArguments),
+    /// Load a backup
+    Restore(restore::RestoreArguments),
+    /// Simulated equipment, for trying things out
+    #[command(subcommand)]
+    Sim(sim::SimCommand),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let Typed { everywhere, command } = Typed::parse();
+    // Looking is its own question: a check that could not look says neither "healthy" nor "ill".
+    let failure = if matches!(command, Command::Check(_)) { 2 } else { 1 };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(&error.into(), failure),
+    };
+    match runtime.block_on(run(everywhere, command)) {
+        Ok(code) => code,
+        Err(error) => report(&error, failure),
+    }
+}
+
+async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCode> {
+    let level = if matches!(command, Command::Serve(_)) { "info" } else { "warn" };
+    // The demonstration prints its own story and starts its own log.
+    if !matches!(command, Command::Demo(_)) {
+        tracing_setup::start(level, everywhere.log_json || wants_json_log());
+    }
+    match command {
+        Command::Init(arguments) => init::run(&everywhere, arguments).await,
+        Command::Serve(arguments) => serve::run(&everywhere, arguments).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Check(arguments) => check::run(&everywhere, arguments).await,
+        Command::Expire(arguments) => expire::run(&everywhere, arguments).await,
+        Command::Sync(arguments) => sync::run(&everywhere, arguments).await,
+        Command::Provision(arguments) => provision::run(&everywhere, arguments).await,
+        Command::Notify(arguments) => notify::run(&everywhere, arguments).await,
+        Command::Cleanup(arguments) => cleanup::run(&everywhere, arguments).await,
+        Command::Disconnect(arguments) => disconnect::run(&everywhere, arguments).await,
+        Command::Router(command) => router::run(&everywhere, command).await,
+        Command::Plan(command) => plan::run(&everywhere, command).await,
+        Command::Customer(command) => customer::run(&everywhere, command).await,
+        Command::Voucher(command) => voucher::run(&everywhere, command).await,
+        Command::Service(command) => service::run(&everywhere, command).await,
+        Command::Payment(command) => payment::run(&everywhere, command).await,
+        Command::Token(command) => token::run(&everywhere, command).await,
+        Command::Backup(arguments) => backup::run(&everywhere, arguments).await,
+        Command::Restore(arguments) => restore::run(&everywhere, arguments).await,
+        Command::Sim(command) => sim::run(command).await,
+    }
+}
+
+/// The log starts before the settings are read, so that their troubles are logged too; of them only
+/// the environment is asked here, and the file by [`serve`].
+fn wants_json_log() -> bool {
+    let said = crate::config::environment("LANGO_LOG_JSON");
+    said.is_some_and(|said| matches!(said.as_str(), "1" | "true" | "yes"))
+}
+
+/// One sentence on stderr, with its causes.
+fn report(error: &anyhow::Error, code: u8) -> ExitCode {
+    if output::is_closed(error) {
+        // The reader has gone, as in `lango voucher list | head`.
+        return ExitCode::SUCCESS;
+    }
+    output::note(format!("error: {}", chain(error.as_ref())));
+    ExitCode::from(code)
+}
+
+impl Everywhere {
+    fn flags(&self) -> Flags {
+        Flags {
+            file: self.config.clone(),
+            data_dir: self.data_dir.clone(),
+            database_url: self.database_url.clone(),
+            http: None,
+            log_json: self.log_json,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_fit_together() {
+        super::Typed::command().debug_assert();
+    }
+}

@@ -1,0 +1,121 @@
+//! `lango serve`: everything, until it is told to stop.
+
+use super::Everywhere;
+use super::desk::Desk;
+use super::listeners::{Exclusive, Listeners};
+use super::output::{line, note};
+use crate::config::open::{OpenError, Want, make_directories};
+use crate::config::{Config, environment};
+use crate::messaging::sender::Sender;
+use crate::run;
+use anyhow::{Context, bail};
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Example: lango serve --http 0.0.0.0:8080
+#[derive(clap::Args)]
+pub(super) struct ServeArguments {
+    /// Where HTTP listens, :0 for any free port [LANGO_HTTP; else 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<String>,
+}
+
+pub(super) async fn run(
+    everywhere: &Everywhere,
+    arguments: ServeArguments,
+) -> anyhow::Result<ExitCode> {
+    let mut flags = everywhere.flags();
+    flags.http = arguments.http;
+    let config = Config::load(&flags, &environment)?;
+    if !is_there(&config) {
+        return Err(OpenError::NoDatabase(config.database).into());
+    }
+    // A node on PostgreSQL may be the first thing that this machine knows of Lango.
+    make_directories(&config)?;
+    let _exclusive = Exclusive::take(&config)?;
+    let mut stops = Stops::listen()?;
+    let desk = Desk::with(config, everywhere, Want::Existing).await?;
+    let (listener, http) = listen(desk.config.http).await?;
+    let _listeners = Listeners::announce(&desk.config.data_dir, http)?;
+    announce(&desk, http).await?;
+    serve(&desk, listener, &mut stops).await
+}
+
+/// Before any file is made: a wrong --data-dir must not leave a directory behind.
+fn is_there(config: &Config) -> bool {
+    config.database.sqlite_path().is_none_or(std::path::Path::exists)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address).await.map_err(|cause| {
+        let advice = match cause.kind() {
+            io::ErrorKind::AddrInUse => "another program has it: choose another with --http",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need rights: choose a higher one",
+            _ => "check the address given by --http, LANGO_HTTP or lango.toml",
+        };
+        anyhow::Error::new(cause).context(format!("cannot listen on {address}: {advice}"))
+    })?;
+    let bound = listener.local_addr().context("cannot find out where HTTP listens")?;
+    Ok((listener, bound))
+}
+
+async fn announce(desk: &Desk, http: SocketAddr) -> anyhow::Result<()> {
+    let tenants = desk.every_tenant().await?;
+    // A closed stdout is no reason not to serve.
+    let _ = line(format!("Lango listens on http://{http}, database {}", desk.config.database));
+    if tenants.is_empty() {
+        note("there is no business yet: run `lango init`");
+    }
+    Ok(())
+}
+
+async fn serve(desk: &Desk, listener: TcpListener, stops: &mut Stops) -> anyhow::Result<ExitCode> {
+    let timeouts = desk.config.router_timeouts;
+    let mut running = run::start(&desk.app, Sender::default(), timeouts, Some(listener));
+    let broken = tokio::select! {
+        name = stops.asked() => {
+            tracing::info!("{name}: finishing what is under way");
+            None
+        }
+        task = running.until_broken() => Some(task),
+    };
+    tokio::select! {
+        () = drain(running, desk) => {}
+        name = stops.asked() => bail!("{name} a second time: stopped at once; open work is kept"),
+    }
+    match broken {
+        Some(task) => bail!("{task} ended by itself, so the server stopped: see the log for why"),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn drain(running: run::Running, desk: &Desk) {
+    running.stop().await;
+    desk.app.store().close().await;
+}
+
+/// The signals that ask a server to stop.
+pub(super) struct Stops {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stops {
+    /// From now on these signals do not end the process by themselves.
+    pub(super) fn listen() -> anyhow::Result<Stops> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        let interrupt = listen(SignalKind::interrupt())?;
+        Ok(Stops { interrupt, terminate: listen(SignalKind::terminate())? })
+    }
+
+    /// Waits for one of them; its name.
+    pub(super) async fn asked(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "interrupted",
+            _ = self.terminate.recv() => "told to stop",
+        }
+    }
+}

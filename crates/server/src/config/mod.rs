@@ -1,0 +1,260 @@
+//! Settings: where they come from, what each of them means, and the application built from them.
+//!
+//! A flag beats a variable of the environment, that beats `lango.toml`, and that the default. Must
+//! never guess: what cannot be read is an error that names where it stands and what to write.
+
+pub mod error;
+mod file;
+mod nearest;
+pub mod open;
+mod place;
+
+use crate::config::error::ConfigError;
+use file::Written;
+use lango_domain::time::Span;
+use lango_routeros::Timeouts;
+use lango_store::DatabaseUrl;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the database, the secret key and other files of ours are.
+    pub data_dir: PathBuf,
+    /// Which database.
+    pub database: DatabaseUrl,
+    /// Where HTTP is served.
+    pub http: SocketAddr,
+    /// Whether the log is for machines.
+    pub log_json: bool,
+    /// How long to wait for routers.
+    pub router_timeouts: Timeouts,
+    /// The secret key in hexadecimal, if the environment gives it; else it is in a file.
+    pub secret_key: Option<String>,
+}
+
+/// What was said on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--config`.
+    pub file: Option<PathBuf>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--database-url`.
+    pub database_url: Option<String>,
+    /// `--http`.
+    pub http: Option<String>,
+    /// `--log-json`.
+    pub log_json: bool,
+}
+
+/// Looks up a variable of the environment.
+pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// A variable of this process. An empty one counts as absent.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl Config {
+    /// Puts the settings together.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn load(flags: &Flags, environment: Environment<'_>) -> Result<Config, ConfigError> {
+        let said = Said::new(flags, environment);
+        let written = said.file()?;
+        let data_dir = match said.data_dir().or(written.data_dir.clone()) {
+            Some(chosen) => chosen,
+            None => place::usual_data_dir(environment)?,
+        };
+        Ok(Config {
+            database: said.database(&written, &data_dir)?,
+            http: said.http(&written)?,
+            log_json: said.log_json(&written)?,
+            router_timeouts: said.router_timeouts(&written)?,
+            secret_key: environment("LANGO_SECRET_KEY"),
+            data_dir,
+        })
+    }
+
+    /// The file of the secret key.
+    pub fn key_file(&self) -> PathBuf {
+        self.data_dir.join("secret.key")
+    }
+}
+
+/// Flags and environment together: what is said for this run.
+struct Said<'s> {
+    flags: &'s Flags,
+    environment: Environment<'s>,
+}
+
+impl<'s> Said<'s> {
+    fn new(flags: &'s Flags, environment: Environment<'s>) -> Said<'s> {
+        Said { flags, environment }
+    }
+
+    fn data_dir(&self) -> Option<PathBuf> {
+        let from_environment = || (self.environment)("LANGO_DATA_DIR").map(PathBuf::from);
+        self.flags.data_dir.clone().or_else(from_environment)
+    }
+
+    /// A file that was asked for must be there; one in a usual place may be missing.
+    fn file(&self) -> Result<Written, ConfigError> {
+        let from_environment = || (self.environment)("LANGO_CONFIG").map(PathBuf::from);
+        if let Some(asked_for) = self.flags.file.clone().or_else(from_environment) {
+            return Written::read(&asked_for);
+        }
+        let data_dir = self.data_dir().or_else(|| place::usual_data_dir(self.environment).ok());
+        let beside_data = data_dir.map(|directory| directory.join("lango.toml"));
+        let usual = [beside_data, Some(PathBuf::from("/etc/lango/lango.toml"))];
+        match usual.into_iter().flatten().find(|path| path.exists()) {
+            Some(found) => Written::read(&found),
+            None => Ok(Written::default()),
+        }
+    }
+
+    /// One setting from the first place that has it, and what that place calls it.
+    fn setting(
+        &self,
+        variable: &'static str,
+        key: &'static str,
+        flag: Option<&String>,
+        written: Option<&String>,
+    ) -> Option<(String, String)> {
+        let flag = flag.map(|value| (value.clone(), format!("--{}", key.replace('_', "-"))));
+        let variable = || (self.environment)(variable).map(|value| (value, variable.to_owned()));
+        let written = || written.map(|value| (value.clone(), format!("`{key}` of lango.toml")));
+        flag.or_else(variable).or_else(written)
+    }
+
+    fn database(&self, written: &Written, data_dir: &Path) -> Result<DatabaseUrl, ConfigError> {
+        let (flag, written) = (self.flags.database_url.as_ref(), written.database_url.as_ref());
+        match self.setting("LANGO_DATABASE_URL", "database_url", flag, written) {
+            Some((url, setting)) => {
+                url.parse().map_err(|cause| ConfigError::Database { setting, cause })
+            }
+            None => Ok(DatabaseUrl::sqlite(data_dir.join("lango.db"))),
+        }
+    }
+
+    fn http(&self, written: &Written) -> Result<SocketAddr, ConfigError> {
+        let (flag, written) = (self.flags.http.as_ref(), written.http.as_ref());
+        match self.setting("LANGO_HTTP", "http", flag, written) {
+            Some((value, setting)) => {
+                read_listener(&value).ok_or(ConfigError::Listener { setting, value })
+            }
+            None => Ok(SocketAddr::from(([127, 0, 0, 1], 8080))),
+        }
+    }
+
+    fn log_json(&self, written: &Written) -> Result<bool, ConfigError> {
+        if self.flags.log_json {
+            return Ok(true);
+        }
+        match (self.environment)("LANGO_LOG_JSON").as_deref() {
+            Some("1" | "true" | "yes") => Ok(true),
+            Some("0" | "false" | "no") => Ok(false),
+            Some(value) => Err(ConfigError::Switch {
+                setting: "LANGO_LOG_JSON".to_owned(),
+                value: value.to_owned(),
+            }),
+            None => Ok(written.log_json.unwrap_or(false)),
+        }
+    }
+
+    fn router_timeouts(&self, written: &Written) -> Result<Timeouts, ConfigError> {
+        let mut timeouts = Timeouts::default();
+        let connect = written.router_connect_timeout.as_ref();
+        let connect = ("LANGO_ROUTER_CONNECT_TIMEOUT", "router_connect_timeout", connect);
+        let reply = written.router_reply_timeout.as_ref();
+        let reply = ("LANGO_ROUTER_REPLY_TIMEOUT", "router_reply_timeout", reply);
+        for (timeout, (variable, key, written)) in
+            [(&mut timeouts.connect, connect), (&mut timeouts.reply, reply)]
+        {
+            if let Some((value, setting)) = self.setting(variable, key, None, written) {
+                *timeout = read_timeout(&value).ok_or(ConfigError::Wait { setting, value })?;
+            }
+        }
+        Ok(timeouts)
+    }
+}
+
+/// `127.0.0.1:8080`, `[::1]:8080`, or `:8080` for this machine alone.
+fn read_listener(text: &str) -> Option<SocketAddr> {
+    let text = text.trim();
+    match text.strip_prefix(':') {
+        Some(port) => Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?))),
+        None => text.replace("localhost:", "127.0.0.1:").parse().ok(),
+    }
+}
+
+fn read_timeout(text: &str) -> Option<std::time::Duration> {
+    text.parse::<Span>().ok().filter(|span| !span.is_zero()).map(Span::to_std)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn load(flags: &Flags, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let variables: HashMap<&str, &str> = variables.iter().copied().collect();
+        Config::load(flags, &|name| variables.get(name).map(|value| (*value).to_owned()))
+    }
+
+    fn directory_with(toml: &str) -> (tempfile::TempDir, Flags) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("lango.toml"), toml).unwrap();
+        let flags = Flags { data_dir: Some(directory.path().to_owned()), ..Flags::default() };
+        (directory, flags)
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_and_that_beats_the_file() {
+        let (_directory, mut flags) = directory_with("http = \"127.0.0.1:1\"");
+        assert_eq!(load(&flags, &[]).unwrap().http.port(), 1);
+        let variables = [("LANGO_HTTP", "127.0.0.1:2")];
+        assert_eq!(load(&flags, &variables).unwrap().http.port(), 2);
+        flags.http = Some(":3".to_owned());
+        assert_eq!(load(&flags, &variables).unwrap().http.to_string(), "127.0.0.1:3");
+    }
+
+    #[test]
+    fn the_database_is_in_the_data_directory_unless_it_is_said_where() {
+        let (directory, flags) = directory_with("");
+        let config = load(&flags, &[]).unwrap();
+        let expected = directory.path().join("lango.db");
+        assert_eq!(config.database.sqlite_path(), Some(expected.as_path()));
+        let elsewhere = load(&flags, &[("LANGO_DATABASE_URL", "sqlite:/x/y.db")]).unwrap();
+        assert_eq!(elsewhere.database.to_string(), "sqlite:/x/y.db");
+    }
+
+    #[test]
+    fn waiting_times_are_written_as_people_say_them() {
+        let (_directory, flags) = directory_with("router_connect_timeout = \"1500ms\"");
+        let timeouts = load(&flags, &[("LANGO_ROUTER_REPLY_TIMEOUT", "1m")]).unwrap();
+        assert_eq!(timeouts.router_timeouts.connect.as_millis(), 1500);
+        assert_eq!(timeouts.router_timeouts.reply.as_secs(), 60);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_its_place() {
+        let (_directory, mut flags) = directory_with("router_reply_timeout = \"soon\"");
+        let said = load(&flags, &[]).unwrap_err().to_string();
+        assert!(said.contains("`router_reply_timeout` of lango.toml"), "{said}");
+        flags.http = Some("eighty".to_owned());
+        flags.data_dir = Some("/nowhere".into());
+        let said = load(&flags, &[]).unwrap_err().to_string();
+        assert!(said.contains("--http") && said.contains("eighty"), "{said}");
+    }
+
+    #[test]
+    fn a_key_written_wrong_is_refused_with_the_one_meant() {
+        let (_directory, flags) = directory_with("htpp = \"127.0.0.1:1\"");
+        let said = load(&flags, &[]).unwrap_err().to_string();
+        assert!(said.contains("`htpp`") && said.contains("did you mean `http`?"), "{said}");
+    }
+}
