@@ -137,7 +137,7 @@ CREATE TABLE enforcements (
   uptime_seen {int} NOT NULL,
   data_seen {int} NOT NULL,
   PRIMARY KEY (router_id, grant_id)
-) {strict};
+) {clustered};
 CREATE INDEX enforcements_pending ON enforcements (router_id, next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX enforcements_of_grant ON enforcements (grant_id, router_id);
 CREATE INDEX enforcements_uncut ON enforcements (tenant_id, due_at) WHERE next_attempt_at IS NOT NULL AND access IN ('cut', 'walled');

@@ -20,9 +20,9 @@ async fn a_wrong_statement_is_named(store: &Store) {
     const WRONG_BULK: Bulk = bulk!(sqlite: "INSERT", postgres: "INSERT");
     let faults =
         prepare_all(store, &[&NO_TABLE, &BACKWARDS, &COUNT], &[&WRONG_BULK]).await.unwrap();
-    assert!(faults[0].contains("statements.rs") && faults[0].contains("nowhere"), "{faults:?}");
+    assert!(faults[0].contains("checks.rs") && faults[0].contains("nowhere"), "{faults:?}");
     assert!(faults[1].contains("ascend"), "{faults:?}");
-    assert!(faults.last().unwrap().contains("statements.rs"), "{faults:?}");
+    assert!(faults.last().unwrap().contains("checks.rs"), "{faults:?}");
 
     if store.url().sqlite_path().is_none() {
         const SUM: Sql = sql!("SELECT SUM(used) FROM grants");
