@@ -2,11 +2,12 @@
 
 use crate::app::App;
 use crate::enforcement::{ConfirmedBy, Outcome};
-use lango_domain::ids::{Id, RouterId, SessionId};
+use lango_domain::ids::{GrantId, Id, RouterId, SessionId};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::cuts::Cut;
 use lango_store::enforcements::{Confirmation, Failure, Work};
 use lango_store::{Error, Tx};
+use std::collections::HashSet;
 
 /// What one round of orders brought.
 #[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize)]
@@ -57,26 +58,24 @@ pub async fn record_outcomes(
             Outcome::Failed(error) => failures.push(failure(work, error, confirmed_at)),
         }
     }
-    let round = Round {
-        cut: cuts.len(),
-        connected: confirmations.len() - cuts.len(),
-        failed: failures.len(),
-        lateness: cuts.iter().map(|cut| cut.lateness).collect(),
-    };
-    app.store()
+    let failed = failures.len();
+    let fresh = app
+        .store()
         .write(async move |tx: &mut Tx<'_>| {
             use lango_store::{cuts as proofs, enforcements};
             enforcements::fail(tx, router, &failures).await?;
-            let fresh = enforcements::confirm(tx, router, &confirmations, confirmed_at).await?;
-            if fresh != confirmations.len() as u64 {
-                // Somebody claimed some of it again: those rows kept their work, and a proof of a
-                // stale attempt must not be written. The later claim brings its own.
-                return Ok(());
-            }
-            proofs::insert(tx, &cuts).await
+            let fresh =
+                enforcements::confirm_each(tx, router, &confirmations, confirmed_at).await?;
+            // A stale attempt proves nothing: the later one brings its own proof.
+            let fresh: HashSet<GrantId> = fresh.into_iter().collect();
+            let proven: Vec<Cut> =
+                cuts.iter().filter(|cut| fresh.contains(&cut.grant)).cloned().collect();
+            proofs::insert(tx, &proven).await?;
+            Ok((fresh.len(), proven.iter().map(|cut| cut.lateness).collect::<Vec<_>>()))
         })
         .await?;
-    Ok(round)
+    let (confirmed, lateness) = fresh;
+    Ok(Round { cut: lateness.len(), connected: confirmed - lateness.len(), failed, lateness })
 }
 
 fn confirmation(work: &Work, by: ConfirmedBy) -> Confirmation {
