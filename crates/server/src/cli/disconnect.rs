@@ -11,8 +11,9 @@ use lango_domain::grant::{Event, State, SuspendReason};
 use lango_store::grants::StoredGrant;
 use std::process::ExitCode;
 
-/// Suspends the access, so that its router confirms that it is off; `lango service resume` undoes it.
 #[derive(clap::Args)]
+#[command(after_help = "Suspends the access, so that its router confirms that it is \
+                        off; `lango service resume` undoes it.")]
 pub(super) struct DisconnectArguments {
     /// User name, phone number, voucher code, MAC, IP address or id
     who: String,

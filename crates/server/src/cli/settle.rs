@@ -93,8 +93,6 @@ pub(super) fn tell(settled: &Settled, what: &str) -> anyhow::Result<()> {
         let why = why.unwrap_or_else(|| "it is still being worked on".to_owned());
         note(format!("{} has not confirmed it yet: {why}", shown(&open.router_name)));
     }
-    note(
-        "It stays queued: `lango serve` tries again until it is done, `lango sync --once` tries now.",
-    );
+    note("It stays queued: `lango serve` tries until it is done, `lango sync --once` tries now.");
     Ok(())
 }
