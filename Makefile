@@ -1,1 +1,28 @@
-.PHONY: demo test bench
+# The front door. `make demo` shows what Lango does, `make test` proves it.
+# Both do all of their own set-up.
+
+.PHONY: help demo test bench bench-smoke clean-test-servers
+
+help:
+	@echo "make demo    watch customers being connected and cut on two simulated routers (about a minute)"
+	@echo "make test    everything that must hold: format, lints, docs, licences, all tests"
+	@echo "make bench   the figures, each with its ratio (release build, about ten minutes)"
+
+demo:
+	@scripts/set-up build
+	cargo run --quiet --locked --bin lango -- demo
+
+test:
+	@scripts/set-up test
+	@scripts/test-all
+
+bench:
+	@scripts/set-up build
+	cargo run --release --locked -p lango-server --example bench_engine
+	cargo run --release --locked -p lango-store --example bench_store
+
+bench-smoke:
+	cargo run --locked -p lango-server --example bench_engine -- --scale 0.01
+
+clean-test-servers:
+	scripts/test-postgres stop

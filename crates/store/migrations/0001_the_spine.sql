@@ -1,6 +1,8 @@
 -- What was paid, what routers should hold, what they confirmed.
 -- Instants are microseconds since 1970 in UTC, money is minor units, ids are made by the program.
 -- JSON is text, and only what is never searched.
+-- What is listed by tenant and never looked up by its id has its key begin with the tenant: beside
+-- a key of the id alone PostgreSQL would walk through the rows of all tenants for a page of one.
 
 CREATE TABLE tenants (
   id {id} PRIMARY KEY,
@@ -73,7 +75,7 @@ CREATE TABLE customers (
   id {id} PRIMARY KEY,
   tenant_id {int} NOT NULL REFERENCES tenants (id),
   name TEXT NOT NULL,
-  name_fold TEXT NOT NULL,
+  name_fold {key} NOT NULL,
   phone TEXT,
   language TEXT,
   created_at {time} NOT NULL,
@@ -107,7 +109,7 @@ CREATE INDEX grants_due ON grants (next_deadline) WHERE next_deadline IS NOT NUL
 CREATE INDEX grants_ending ON grants (tenant_id, ends_at) WHERE ended_at IS NULL AND ends_at IS NOT NULL;
 CREATE INDEX grants_by_customer ON grants (tenant_id, customer_id) WHERE customer_id IS NOT NULL;
 CREATE INDEX grants_by_label ON grants (tenant_id, label, id);
-CREATE INDEX grants_by_age ON grants (tenant_id, id);
+CREATE INDEX grants_everywhere ON grants (tenant_id, id) WHERE ended_at IS NULL AND router_id IS NULL;
 CREATE INDEX grants_by_kind ON grants (tenant_id, kind, id);
 
 CREATE TABLE enforcements (
@@ -135,13 +137,14 @@ CREATE TABLE enforcements (
   uptime_seen {int} NOT NULL,
   data_seen {int} NOT NULL,
   PRIMARY KEY (router_id, grant_id)
-) {strict};
+) {clustered};
 CREATE INDEX enforcements_pending ON enforcements (router_id, next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX enforcements_of_grant ON enforcements (grant_id, router_id);
 CREATE INDEX enforcements_uncut ON enforcements (tenant_id, due_at) WHERE next_attempt_at IS NOT NULL AND access IN ('cut', 'walled');
+CREATE INDEX enforcements_over ON enforcements (router_id, confirmed_at) WHERE next_attempt_at IS NULL AND access = 'cut';
 
 CREATE TABLE cuts (
-  id {id} PRIMARY KEY,
+  id {id} NOT NULL,
   tenant_id {int} NOT NULL,
   router_id {int} NOT NULL,
   grant_id {int} NOT NULL,
@@ -150,13 +153,13 @@ CREATE TABLE cuts (
   lateness {int} NOT NULL,
   attempts {int} NOT NULL,
   confirmed_by TEXT NOT NULL,
-  sessions_ended {int} NOT NULL
-) {strict};
-CREATE INDEX cuts_by_age ON cuts (tenant_id, id);
+  sessions_ended {int} NOT NULL,
+  PRIMARY KEY (tenant_id, id)
+) {clustered};
 CREATE INDEX cuts_of_grant ON cuts (grant_id, id);
 
 CREATE TABLE receipts (
-  id {id} PRIMARY KEY,
+  id {id} NOT NULL,
   tenant_id {int} NOT NULL REFERENCES tenants (id),
   provider TEXT NOT NULL,
   receipt TEXT NOT NULL,
@@ -164,10 +167,10 @@ CREATE TABLE receipts (
   amount {int} NOT NULL,
   currency TEXT NOT NULL,
   paid_at {time} NOT NULL,
-  UNIQUE (tenant_id, provider, receipt)
-) {strict};
+  UNIQUE (tenant_id, provider, receipt),
+  PRIMARY KEY (tenant_id, id)
+) {clustered};
 CREATE INDEX receipts_of_grant ON receipts (grant_id, id);
-CREATE INDEX receipts_by_age ON receipts (tenant_id, id);
 
 CREATE TABLE sessions (
   id {id} PRIMARY KEY,
@@ -183,7 +186,6 @@ CREATE TABLE sessions (
 ) {strict};
 CREATE INDEX sessions_open ON sessions (router_id, grant_id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_of_grant ON sessions (grant_id, id);
-CREATE INDEX sessions_by_age ON sessions (tenant_id, id);
 
 CREATE TABLE devices (
   tenant_id {int} NOT NULL,
@@ -216,7 +218,7 @@ CREATE INDEX jobs_pending ON jobs (run_at) WHERE run_at IS NOT NULL;
 CREATE INDEX jobs_given_up ON jobs (tenant_id, finished_at) WHERE gave_up = 1;
 
 CREATE TABLE messages (
-  id {id} PRIMARY KEY,
+  id {id} NOT NULL,
   tenant_id {int} NOT NULL,
   job_id {int} NOT NULL,
   grant_id {int},
@@ -224,21 +226,21 @@ CREATE TABLE messages (
   body TEXT NOT NULL,
   reason TEXT NOT NULL,
   sent_at {time} NOT NULL,
-  UNIQUE (job_id)
-) {strict};
-CREATE INDEX messages_by_age ON messages (tenant_id, id);
+  UNIQUE (job_id),
+  PRIMARY KEY (tenant_id, id)
+) {clustered};
 
 CREATE TABLE activity (
-  id {id} PRIMARY KEY,
+  id {id} NOT NULL,
   tenant_id {int} NOT NULL,
   at {time} NOT NULL,
   actor TEXT NOT NULL,
   grant_id {int},
   router_id {int},
   what TEXT NOT NULL,
-  detail TEXT NOT NULL
-) {strict};
-CREATE INDEX activity_by_age ON activity (tenant_id, id);
+  detail TEXT NOT NULL,
+  PRIMARY KEY (tenant_id, id)
+) {clustered};
 CREATE INDEX activity_of_grant ON activity (grant_id, id) WHERE grant_id IS NOT NULL;
 
 CREATE TABLE strangers (

@@ -103,6 +103,21 @@ pub async fn plan(store: &Store, sql: Sql, args: &[Arg<'_>]) -> Result<Plan> {
     Ok(Plan { lines, at: sql.at })
 }
 
+/// Asks for the plan that fits any arguments, with the tables as they are: what a prepared
+/// statement is run by in the long run. The database should have rows, and PostgreSQL its
+/// statistics of them.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn general_plan(store: &Store, sql: Sql) -> Result<Plan> {
+    let lines = match (store.lite(), store.pg()) {
+        (Some(lite), _) => lite.explain_unbound(sql)?,
+        (None, Some(pg)) => pg.explain_general(sql).await?,
+        (None, None) => Vec::new(),
+    };
+    Ok(Plan { lines, at: sql.at })
+}
+
 impl Plan {
     /// The lines, as the database writes them.
     #[must_use]
@@ -129,15 +144,19 @@ impl Plan {
         }
     }
 
+    /// Whether a line speaks of this index.
+    #[must_use]
+    pub fn uses(&self, index: &str) -> bool {
+        self.lines.iter().any(|line| line.split([' ', '(', ')']).any(|word| word == index))
+    }
+
     /// Fails the test when no line speaks of this index.
     ///
     /// # Panics
     /// Then, with the plan.
     #[track_caller]
     pub fn assert_uses(&self, index: &str) {
-        let used =
-            self.lines.iter().any(|line| line.split([' ', '(', ')']).any(|word| word == index));
-        assert!(used, "{} does not use {index}:\n{}", self.at, self.lines.join("\n"));
+        assert!(self.uses(index), "{} does not use {index}:\n{}", self.at, self.lines.join("\n"));
     }
 }
 

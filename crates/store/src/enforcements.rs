@@ -4,6 +4,8 @@
 //! Every attempt has a number. Whoever reports a result says which attempt it was, and a result of
 //! an older attempt changes nothing: a worker that wakes up late finds its claim stale.
 
+use std::collections::BTreeMap;
+
 use crate::{Arg, Error, FromRow, Row, Sql, ToArg, ToArgs, Topic, Tx, args, bulk, sql};
 use lango_domain::access::GrantKind;
 use lango_domain::ids::{GrantId, Id, RouterId, TenantId};
@@ -236,11 +238,14 @@ const CLAIM: crate::Bulk = bulk!(
                AND enforcements.attempt = n.attempt - 1",
 );
 // Confirms the revision that was acted upon. If more was wanted meanwhile, the row stays work.
+// A revision that is confirmed already is confirmed by a report that came twice: a proof of it
+// exists.
 const CONFIRM: crate::Bulk = bulk!(
     sqlite: "UPDATE enforcements SET confirmed_revision = $1, confirmed_access = $2, \
              confirmed_at = $3, confirmed_by = $4, failures = 0, last_error = NULL, \
              next_attempt_at = CASE WHEN revision = $1 THEN NULL ELSE due_at END \
-             WHERE router_id = $5 AND grant_id = $6 AND attempt = $7",
+             WHERE router_id = $5 AND grant_id = $6 AND attempt = $7 \
+             AND (confirmed_revision IS NULL OR confirmed_revision <> $1)",
     postgres: "UPDATE enforcements SET confirmed_revision = n.revision, \
                confirmed_access = n.access, confirmed_at = n.at, confirmed_by = n.by_whom, \
                failures = 0, last_error = NULL, next_attempt_at = \
@@ -249,24 +254,28 @@ const CONFIRM: crate::Bulk = bulk!(
                $6::bigint[], $7::bigint[]) \
                AS n (revision, access, at, by_whom, router_id, grant_id, attempt) \
                WHERE enforcements.router_id = n.router_id AND enforcements.grant_id = n.grant_id \
-               AND enforcements.attempt = n.attempt",
+               AND enforcements.attempt = n.attempt AND (enforcements.confirmed_revision IS NULL \
+               OR enforcements.confirmed_revision <> n.revision)",
 );
+// What is confirmed has no work left that could fail.
 const FAIL: crate::Bulk = bulk!(
     sqlite: "UPDATE enforcements SET failures = failures + 1, last_error = $1, \
-             next_attempt_at = $2 WHERE router_id = $3 AND grant_id = $4 AND attempt = $5",
+             next_attempt_at = $2 WHERE router_id = $3 AND grant_id = $4 AND attempt = $5 \
+             AND next_attempt_at IS NOT NULL",
     postgres: "UPDATE enforcements SET failures = failures + 1, last_error = n.error, \
                next_attempt_at = n.retry_at \
                FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) \
                AS n (error, retry_at, router_id, grant_id, attempt) \
                WHERE enforcements.router_id = n.router_id AND enforcements.grant_id = n.grant_id \
-               AND enforcements.attempt = n.attempt",
+               AND enforcements.attempt = n.attempt AND enforcements.next_attempt_at IS NOT NULL",
 );
+// Takes a number of its own, so that a late report of the attempt before does not settle it.
 const REPAIR: crate::Bulk = bulk!(
-    sqlite: "UPDATE enforcements SET confirmed_revision = NULL, confirmed_access = NULL, \
-             next_attempt_at = $1, due_at = $1, last_error = $2 \
+    sqlite: "UPDATE enforcements SET attempt = attempt + 1, confirmed_revision = NULL, \
+             confirmed_access = NULL, next_attempt_at = $1, due_at = $1, last_error = $2 \
              WHERE router_id = $3 AND grant_id = $4 AND next_attempt_at IS NULL",
-    postgres: "UPDATE enforcements SET confirmed_revision = NULL, confirmed_access = NULL, \
-               next_attempt_at = n.at, due_at = n.at, last_error = n.why \
+    postgres: "UPDATE enforcements SET attempt = enforcements.attempt + 1, \
+               confirmed_revision = NULL, confirmed_access = NULL, next_attempt_at = n.at, due_at = n.at, last_error = n.why \
                FROM UNNEST($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) \
                AS n (at, why, router_id, grant_id) \
                WHERE enforcements.router_id = n.router_id AND enforcements.grant_id = n.grant_id \
@@ -316,11 +325,13 @@ const UNCUT: Sql = sql!(
 const COUNT_PENDING: Sql =
     sql!("SELECT COUNT(*) FROM enforcements WHERE router_id = $1 AND next_attempt_at IS NOT NULL");
 const FORGET: Sql = sql!("DELETE FROM enforcements WHERE router_id = $1 AND grant_id = $2");
+// What ended long ago but was confirmed lately waits as long again: the index is by confirmation.
 const LONG_OVER: Sql = sql!(
     "SELECT e.grant_id, g.kind, g.label, g.access, e.wanted, e.next_attempt_at, e.devices, \
      e.uptime_seen, e.data_seen FROM enforcements e JOIN grants g ON g.id = e.grant_id \
      WHERE e.router_id = $1 AND e.access = 'cut' AND e.next_attempt_at IS NULL \
-     AND g.ended_at IS NOT NULL AND g.ended_at < $2 LIMIT $3"
+     AND e.confirmed_at < $2 AND g.ended_at IS NOT NULL AND g.ended_at < $2 \
+     ORDER BY e.confirmed_at LIMIT $3"
 );
 
 /// Statements that the tests prepare on both databases.
@@ -357,9 +368,11 @@ impl ToArgs for Wished<'_> {
     }
 }
 
-/// Sets what is wanted. What is the same as before changes nothing.
+/// Sets what is wanted. What is the same as before changes nothing; of several wishes for one
+/// grant on one router the last one counts.
 pub async fn want(tx: &mut Tx<'_>, wishes: &[Wish], now: Timestamp) -> Result<(), Error> {
-    let rows: Vec<_> = wishes.iter().map(|wish| Wished(wish, now)).collect();
+    let last: BTreeMap<_, _> = wishes.iter().map(|w| ((w.router, w.grant), w)).collect();
+    let rows: Vec<_> = last.values().map(|wish| Wished(wish, now)).collect();
     tx.bulk(WANT, &rows).await?;
     for wish in wishes {
         tx.wake(Topic::Router(wish.router.raw()));
@@ -398,6 +411,24 @@ pub async fn confirm(
         })
         .collect();
     tx.bulk(CONFIRM, &rows).await
+}
+
+/// Like [`confirm`], and says for which grants the attempt was still the latest and new: only
+/// those get a proof.
+pub async fn confirm_each(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    confirmations: &[Confirmation],
+    now: Timestamp,
+) -> Result<Vec<GrantId>, Error> {
+    let mut fresh = Vec::with_capacity(confirmations.len());
+    for confirmation in confirmations {
+        let one = std::slice::from_ref(confirmation);
+        if confirm(tx, router, one, now).await? == 1 {
+            fresh.push(confirmation.grant);
+        }
+    }
+    Ok(fresh)
 }
 
 /// Notes failed attempts.
@@ -474,7 +505,8 @@ pub async fn count_pending(tx: &mut Tx<'_>, router: RouterId) -> Result<i64, Err
     tx.one(COUNT_PENDING, &args![router]).await
 }
 
-/// Grants that ended before `before` and whose objects may be taken off the router.
+/// Grants that ended and were confirmed cut before `before`: their objects may be taken off the
+/// router.
 pub async fn long_over(
     tx: &mut Tx<'_>,
     router: RouterId,

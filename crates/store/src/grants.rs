@@ -162,13 +162,14 @@ const SAVE: crate::Bulk = bulk!(
                AS n (life, state, ends_at, ended_at, next_deadline, terms_id, customer_id, id, \
                version) WHERE grants.id = n.id AND grants.version = n.version",
 );
+// As IN (SELECT … LIMIT n FOR UPDATE SKIP LOCKED) some plans of PostgreSQL lock more than n.
 const DUE: Sql = sql!(
-    "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
-     g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
-     WHERE g.id IN (SELECT id FROM grants WHERE next_deadline IS NOT NULL AND next_deadline <= $1 \
-     ORDER BY next_deadline LIMIT $2",
+    "WITH due AS (SELECT id, next_deadline FROM grants \
+     WHERE next_deadline IS NOT NULL AND next_deadline <= $1 ORDER BY next_deadline LIMIT $2",
     SKIP_LOCKED,
-    ")"
+    ") SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
+     g.router_id, g.label, g.version FROM due JOIN grants g ON g.id = due.id \
+     JOIN terms t ON t.id = g.terms_id ORDER BY due.next_deadline, g.id"
 );
 const NEXT_DEADLINE: Sql = sql!(
     "SELECT next_deadline FROM grants WHERE next_deadline IS NOT NULL ORDER BY next_deadline LIMIT 1"
@@ -299,7 +300,7 @@ pub async fn save(tx: &mut Tx<'_>, grants: &[StoredGrant]) -> Result<(), Error> 
     Ok(())
 }
 
-/// Grants whose deadline is not after `now`, for this transaction alone.
+/// Grants whose deadline is not after `now`, longest overdue first, for this transaction alone.
 pub async fn due(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<StoredGrant>, Error> {
     tx.all(DUE, &args![now, limit]).await
 }

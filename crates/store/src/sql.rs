@@ -41,7 +41,9 @@ impl Bulk {
         format!("bulk statement {}", self.at)
     }
 
-    pub(crate) const fn as_sql(&self) -> Sql {
+    /// As one statement, for the checks that prepare and explain all.
+    #[must_use]
+    pub const fn as_sql(&self) -> Sql {
         Sql { sqlite: self.sqlite, postgres: self.postgres, at: self.at }
     }
 }

@@ -276,7 +276,7 @@ impl Town {
         let at = number % self.places.len();
         let (customer, name) = self.customer(number).await?;
         let address = Ipv4Addr::new(10, 77, 0, 10 + number as u8);
-        let (access, kind) = if number % 3 == 0 {
+        let (access, kind) = if number.is_multiple_of(3) {
             (Access::StaticIp { address, mac: None }, Kind::Fixed)
         } else {
             let password = Secret::new("demo");

@@ -91,6 +91,24 @@ impl Pg {
         rows.iter().map(|row| row.try_get(0).map_err(failed)).collect()
     }
 
+    /// The lines of the plan that is made without looking at arguments.
+    pub(crate) async fn explain_general(&self, sql: Sql) -> Result<Vec<String>> {
+        let failed = |cause| from_postgres(&sql.name(), cause);
+        let direct = self.connect_directly().await?;
+        let client = &direct.client;
+        let count = client.prepare(sql.postgres).await.map_err(failed)?.params().len();
+        let nothing = vec!["NULL"; count].join(", ");
+        let arguments = if count == 0 { String::new() } else { format!("({nothing})") };
+        let prepare = format!(
+            "SET plan_cache_mode = force_generic_plan; PREPARE checked AS {}",
+            sql.postgres
+        );
+        client.batch_execute(&prepare).await.map_err(failed)?;
+        let explain = format!("EXPLAIN EXECUTE checked{arguments}");
+        let rows = client.query(&explain, &[]).await.map_err(failed)?;
+        rows.iter().map(|row| row.try_get(0).map_err(failed)).collect()
+    }
+
     async fn connection(&self) -> Result<Object> {
         use deadpool_postgres::PoolError;
         let attempted = "connect to PostgreSQL";

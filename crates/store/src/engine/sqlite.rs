@@ -128,6 +128,14 @@ impl Lite {
         lines.map_err(|cause| from_sqlite(&sql.name(), cause))
     }
 
+    /// The lines of the statement's plan before it has arguments.
+    pub(crate) fn explain_unbound(&self, sql: Sql) -> Result<Vec<String>> {
+        let reader = self.readers.take()?;
+        let lines = explain_unbound(&reader.connection, sql);
+        self.readers.give_back(reader);
+        lines.map_err(|cause| from_sqlite(&sql.name(), cause))
+    }
+
     /// One reading statement, without a transaction around it.
     pub(super) fn each(&self, sql: Sql, args: &[Arg<'_>], visit: Visit<'_>) -> Result<()> {
         let mut reader = self.readers.take()?;
@@ -221,6 +229,16 @@ pub(super) fn each(
 fn explain(connection: &Connection, sql: Sql, args: &[Arg<'_>]) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", sql.sqlite))?;
     statement.query_map(params_from_iter(args), |row| row.get("detail"))?.collect()
+}
+
+fn explain_unbound(connection: &Connection, sql: Sql) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {}", sql.sqlite))?;
+    let mut rows = statement.raw_query();
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        lines.push(row.get("detail")?);
+    }
+    Ok(lines)
 }
 
 pub(super) fn execute(connection: &mut Connection, sql: Sql, args: &[Arg<'_>]) -> Result<u64> {

@@ -1,45 +1,29 @@
-//! The checks that later modules hand their statements to.
+//! Every statement of the program, on the tables of the program.
 
-use lango_store::checks::{plan, prepare_all};
-use lango_store::{Bulk, Sql, Store, args, bulk, migrations, sql};
+use lango_store::checks::prepare_all;
+use lango_store::{Bulk, Sql, Store, schema};
 
-use crate::schema::{ADD, ADD_JOB, ADD_MANY, COUNT, SET_USED, USED};
+use crate::sources;
 
-crate::on_both!(every_statement_prepares, a_wrong_statement_is_named, a_plan_tells_index_from_scan);
+crate::on_both!(with lango_store::schema::MIGRATIONS; every_statement_prepares);
 
 async fn every_statement_prepares(store: &Store) {
-    let faults = prepare_all(store, migrations::ALL, &[]).await.unwrap();
+    let (statements, bulks) = (schema::statements(), schema::bulks());
+    let statements: Vec<&Sql> = statements.iter().collect();
+    let bulks: Vec<&Bulk> = bulks.iter().collect();
+    let faults = prepare_all(store, &statements, &bulks).await.unwrap();
     assert_eq!(faults, [""; 0]);
-    let ours: &[&Sql] = &[&ADD, &COUNT, &USED, &SET_USED, &ADD_JOB];
-    assert_eq!(prepare_all(store, ours, &[&ADD_MANY]).await.unwrap(), [""; 0]);
 }
 
-async fn a_wrong_statement_is_named(store: &Store) {
-    const NO_TABLE: Sql = sql!("SELECT x FROM nowhere");
-    const BACKWARDS: Sql = sql!("SELECT id FROM grants WHERE id = $2 AND used = $1");
-    const WRONG_BULK: Bulk = bulk!(sqlite: "INSERT", postgres: "INSERT");
-    let faults =
-        prepare_all(store, &[&NO_TABLE, &BACKWARDS, &COUNT], &[&WRONG_BULK]).await.unwrap();
-    assert!(faults[0].contains("statements.rs") && faults[0].contains("nowhere"), "{faults:?}");
-    assert!(faults[1].contains("ascend"), "{faults:?}");
-    assert!(faults.last().unwrap().contains("statements.rs"), "{faults:?}");
-
-    if store.url().sqlite_path().is_none() {
-        const SUM: Sql = sql!("SELECT SUM(used) FROM grants");
-        let faults = prepare_all(store, &[&SUM], &[]).await.unwrap();
-        assert!(faults[0].contains("numeric: write a CAST"), "{faults:?}");
-    }
-}
-
-async fn a_plan_tells_index_from_scan(store: &Store) {
-    const DUE: Sql = sql!(
-        "SELECT id FROM grants WHERE next_deadline <= $1 ORDER BY next_deadline LIMIT $2",
-        SKIP_LOCKED
+#[test]
+fn no_statement_is_missing_from_the_lists() {
+    let listed = sources::listed();
+    let missing: Vec<String> =
+        sources::declared().into_iter().filter(|name| !listed.contains_key(name)).collect();
+    assert_eq!(missing, [""; 0], "add them to STATEMENTS or BULKS of their module");
+    assert_eq!(
+        listed.len(),
+        schema::statements().len() + schema::bulks().len(),
+        "a statement is listed twice"
     );
-    let due = plan(store, DUE, &args![5, 100]).await.unwrap();
-    due.assert_no_full_scan(&["grants"]);
-    due.assert_uses("grants_due");
-    const BY_NOTE: Sql = sql!("SELECT id FROM grants WHERE note = $1");
-    let by_note = plan(store, BY_NOTE, &args!["x"]).await.unwrap();
-    assert_eq!(by_note.full_scan(&["jobs", "grants"]), Some("grants"), "{by_note:?}");
 }

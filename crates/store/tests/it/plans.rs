@@ -1,0 +1,140 @@
+//! How both databases run the statements of the program, once there are rows.
+
+use lango_store::checks::{Plan, general_plan};
+use lango_store::{Sql, Store, Tx, sql};
+
+use crate::{seed, sources};
+
+crate::on_both!(with lango_store::schema::MIGRATIONS;
+    no_statement_reads_a_large_table_whole,
+    what_runs_often_has_its_index,
+);
+
+/// Tables that grow with the customers, with the names that statements give them.
+const LARGE: &[&str] = &[
+    "grants",
+    "g",
+    "enforcements",
+    "e",
+    "sessions",
+    "devices",
+    "customers",
+    "jobs",
+    "messages",
+    "activity",
+    "cuts",
+    "receipts",
+];
+
+/// What an engine, a page or a login asks, and the index that answers it.
+const HOT: &[(&str, &str)] = &[
+    ("grants::DUE", "grants_due"),
+    ("grants::NEXT_DEADLINE", "grants_due"),
+    ("grants::OF_CUSTOMER", "grants_by_customer"),
+    ("grants::BY_LABEL", "grants_by_label"),
+    ("grants::PAGE", "grants_by_kind"),
+    ("grants::ENDING", "grants_ending"),
+    ("grants::COUNT_RUNNING", "grants_ending"),
+    ("grants::FOR_NEW_ROUTER", "grants_everywhere"),
+    ("enforcements::PENDING", "enforcements_pending"),
+    ("enforcements::NEXT_ATTEMPT", "enforcements_pending"),
+    ("enforcements::COUNT_PENDING", "enforcements_pending"),
+    ("enforcements::AT_ONCE", "enforcements_pending"),
+    ("enforcements::OF_GRANT", "enforcements_of_grant"),
+    ("enforcements::ROUTERS_OF_GRANT", "enforcements_of_grant"),
+    ("enforcements::SEEN", "enforcements_of_grant"),
+    ("enforcements::UNCUT", "enforcements_uncut"),
+    ("enforcements::LONG_OVER", "enforcements_over"),
+    ("sessions::OPEN_ON", "sessions_open"),
+    ("sessions::OPEN_OF_GRANT", "sessions_open"),
+    ("sessions::OF_GRANT", "sessions_of_grant"),
+    ("sessions::DEVICES_OF", "devices_of_grant"),
+    ("sessions::RETIRE", "devices_unretired"),
+    ("jobs::CLAIM", "jobs_pending"),
+    ("jobs::NEXT", "jobs_pending"),
+    ("jobs::COUNT_GIVEN_UP", "jobs_given_up"),
+    ("jobs::MESSAGES", PRIMARY),
+    ("receipts::PAGE", PRIMARY),
+    ("receipts::OF_GRANT", "receipts_of_grant"),
+    ("activity::PAGE", PRIMARY),
+    ("activity::OF_GRANT", "activity_of_grant"),
+    ("cuts::PAGE", PRIMARY),
+    ("cuts::OF_GRANT", "cuts_of_grant"),
+    ("customers::PAGE", "customers_by_name"),
+];
+
+/// The key of the table, whatever the database calls its index.
+const PRIMARY: &str = "the key";
+
+/// Asked when a router is new, for all of a tenant's grants in turn: PostgreSQL may as well go
+/// through all grants once.
+const SELDOM: &str = "grants::FOR_NEW_ROUTER";
+
+/// What sorts what it has found, because that is little: a batch, or the rows of one thing.
+const SORTS: &[&str] = &["grants::DUE", "sessions::OPEN_ON"];
+
+async fn no_statement_reads_a_large_table_whole(store: &Store) {
+    fill(store).await;
+    let mut faults = Vec::new();
+    for (name, sql) in sources::listed() {
+        let plan = general_plan(store, sql).await.unwrap();
+        faults.extend(whole_read(&plan).map(|line| format!("{name}: {line}")));
+    }
+    assert_eq!(faults, [""; 0]);
+}
+
+async fn what_runs_often_has_its_index(store: &Store) {
+    fill(store).await;
+    let listed = sources::listed();
+    let on_sqlite = store.url().sqlite_path().is_some();
+    let mut faults = Vec::new();
+    for (name, index) in HOT {
+        let plan = general_plan(store, listed[*name]).await.unwrap();
+        // PostgreSQL sorts few rows rather than walk an index; SQLite would do it for many, too.
+        let sorts = plan.lines().iter().any(|line| line.contains("TEMP B-TREE"));
+        let found = uses(&plan, index) || (*name == SELDOM && !on_sqlite);
+        if !found || (on_sqlite && sorts && !SORTS.contains(name)) {
+            faults.push(format!("{name}: {index}\n{}", plan.lines().join("\n")));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+fn uses(plan: &Plan, index: &str) -> bool {
+    let by_key = |line: &String| line.contains("USING PRIMARY KEY") || line.contains("_pkey on");
+    if index == PRIMARY { plan.lines().iter().any(by_key) } else { plan.uses(index) }
+}
+
+/// The line that reads all of a large table, or all of one of its indexes, if there is one.
+fn whole_read(plan: &Plan) -> Option<&String> {
+    plan.lines().iter().find(|line| {
+        let words: Vec<&str> = line.trim_start_matches([' ', '-', '>']).split(' ').collect();
+        match words[..] {
+            // A partial index is walked in order for its first row, or is the answer.
+            ["SCAN", _, "USING", "COVERING", "INDEX", "jobs_pending" | "grants_due"] => false,
+            ["SCAN", table, ..] => LARGE.contains(&table),
+            _ => line.split_once("Seq Scan on ").is_some_and(|(_, rest)| {
+                rest.split(' ').next().is_some_and(|table| LARGE.contains(&table))
+            }),
+        }
+    })
+}
+
+async fn fill(store: &Store) {
+    seed::fill(store, seed::Size { grants: 6_000, sessions: 3_000 }).await.unwrap();
+    if store.url().sqlite_path().is_none() {
+        const ANALYZE: Sql = sql!("ANALYZE");
+        store.write(async |tx: &mut Tx<'_>| tx.execute(ANALYZE, &[]).await).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_whole_read_is_found() {
+    let store = lango_store::testing::sqlite(lango_store::schema::MIGRATIONS).await;
+    const BY_STATE: Sql = sql!("SELECT g.id FROM grants g WHERE g.state = $1");
+    const ALL_OF_AN_INDEX: Sql = sql!("SELECT COUNT(*) FROM enforcements e");
+    for whole in [BY_STATE, ALL_OF_AN_INDEX] {
+        let plan = general_plan(&store, whole).await.unwrap();
+        assert!(whole_read(&plan).is_some(), "{plan:?}");
+    }
+}
