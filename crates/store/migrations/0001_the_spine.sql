@@ -12,8 +12,7 @@ CREATE TABLE tenants (
   language TEXT NOT NULL,
   currency TEXT NOT NULL,
   device_retention {time} NOT NULL,
-  created_at {time} NOT NULL,
-  no_router_since {time}
+  created_at {time} NOT NULL
 ) {strict};
 
 CREATE TABLE staff (
@@ -250,12 +249,6 @@ CREATE TABLE strangers (
   why TEXT NOT NULL,
   seen_at {time} NOT NULL,
   PRIMARY KEY (router_id, menu, name)
-) {strict};
-
-CREATE TABLE nodes (
-  id {id} PRIMARY KEY,
-  name TEXT NOT NULL,
-  until {time} NOT NULL
 ) {strict};
 
 CREATE TABLE facts (

@@ -67,21 +67,10 @@ const INSERT_TOKEN: Sql = sql!(
 const TOKEN: Sql = sql!("SELECT tenant_id FROM tokens WHERE hash = $1");
 const TOKENS: Sql =
     sql!("SELECT id, name, role, created_at FROM tokens WHERE tenant_id = $1 ORDER BY name, id");
-const NO_ROUTER_SINCE: Sql = sql!("SELECT no_router_since FROM tenants WHERE id = $1");
-const SET_NO_ROUTER: Sql = sql!("UPDATE tenants SET no_router_since = $1 WHERE id = $2");
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] = &[
-    INSERT,
-    ALL,
-    BY_ID,
-    INSERT_STAFF,
-    INSERT_TOKEN,
-    TOKEN,
-    TOKENS,
-    NO_ROUTER_SINCE,
-    SET_NO_ROUTER,
-];
+pub(crate) const STATEMENTS: &[Sql] =
+    &[INSERT, ALL, BY_ID, INSERT_STAFF, INSERT_TOKEN, TOKEN, TOKENS];
 
 /// Adds a tenant.
 pub async fn insert(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<(), Error> {
@@ -181,18 +170,4 @@ impl FromRow for TokenLine {
 /// A tenant's tokens by name.
 pub async fn tokens(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<TokenLine>, Error> {
     tx.all(TOKENS, &args![tenant]).await
-}
-
-/// Since when a tenant has had no router to enforce on, as last noted.
-pub async fn no_router_since(tx: &mut Tx<'_>, id: TenantId) -> Result<Option<Timestamp>, Error> {
-    tx.one(NO_ROUTER_SINCE, &args![id]).await
-}
-
-/// Notes since when a tenant has had no router.
-pub async fn note_no_router(
-    tx: &mut Tx<'_>,
-    id: TenantId,
-    since: Option<Timestamp>,
-) -> Result<(), Error> {
-    tx.execute(SET_NO_ROUTER, &args![since, id]).await.map(drop)
 }

@@ -7,8 +7,8 @@ use lango_domain::quantity::DataSize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Example: lango backup /media/usb/lango-2026-11-21.backup
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango backup /media/usb/lango-2026-11-21.backup")]
 pub(super) struct BackupArguments {
     /// The file to write; it must not exist yet
     file: PathBuf,

@@ -15,8 +15,8 @@ use std::process::ExitCode;
 /// Of findings that ask for the same, so many are told.
 const MOST_ALIKE: usize = 5;
 
-/// Exit code 0: healthy; 1: somebody must do something; 2: could not look.
 #[derive(clap::Args)]
+#[command(after_help = "Exit code 0: healthy; 1: somebody must do something; 2: could not look.")]
 pub(super) struct CheckArguments {
     /// Print JSON
     #[arg(long)]

@@ -7,8 +7,8 @@ use crate::operations::clean_up::{KEEP_ENDED, retire_devices};
 use crate::reconcile::pass::{Errand, run as pass_over_routers};
 use std::process::ExitCode;
 
-/// Example: lango cleanup --once
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango cleanup --once")]
 pub(super) struct CleanupArguments {
     /// One pass, which is all there is
     #[arg(long)]

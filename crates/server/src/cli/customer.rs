@@ -21,8 +21,8 @@ pub(super) enum CustomerCommand {
     Show(ShowArguments),
 }
 
-/// Example: lango customer add "Ann Wanjiku" --phone 0712345678
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango customer add \"Ann Wanjiku\" --phone 0712345678")]
 pub(super) struct AddArguments {
     /// What he is called
     name: String,

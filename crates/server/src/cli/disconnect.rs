@@ -3,6 +3,7 @@
 use super::Everywhere;
 use super::desk::Desk;
 use super::output::{json, line, shown};
+use super::service::in_a_sentence;
 use super::settle::{settle_grant, tell};
 use crate::operations::change_grant::{Actor, change_grant};
 use anyhow::{anyhow, bail};
@@ -10,8 +11,9 @@ use lango_domain::grant::{Event, State, SuspendReason};
 use lango_store::grants::StoredGrant;
 use std::process::ExitCode;
 
-/// Suspends the access, so that its router confirms that it is off; `lango service resume` undoes it.
 #[derive(clap::Args)]
+#[command(after_help = "Suspends the access, so that its router confirms that it is \
+                        off; `lango service resume` undoes it.")]
 pub(super) struct DisconnectArguments {
     /// User name, phone number, voucher code, MAC, IP address or id
     who: String,
@@ -33,6 +35,9 @@ pub(super) async fn run(
     if arguments.json {
         json(&serde_json::json!({ "grant": grant, "label": label, "settled": settled }))?;
     } else {
+        if !settled.confirmed || settled.routers == 0 {
+            line(in_a_sentence(&tenant, &stored))?;
+        }
         tell(&settled, &format!("{label} is off"))?;
         line(format!("His time runs on. Let him back in with `lango service resume {grant}`."))?;
     }

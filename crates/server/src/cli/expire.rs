@@ -22,8 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How many customers that are still connected are listed, business by business.
 const MOST_LINES: i64 = 1_000;
 
-/// Example: lango expire --once
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango expire --once")]
 #[command(group(clap::ArgGroup::new("how").required(true).args(["once", "interval"])))]
 pub(super) struct ExpireArguments {
     /// One pass; exit code 1 if something due could not be confirmed

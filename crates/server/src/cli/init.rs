@@ -13,8 +13,10 @@ use lango_domain::language::Language;
 use lango_domain::phone_number::Country;
 use std::process::ExitCode;
 
-/// Example: lango init --business "Hotel ABC WiFi" --email owner@example.com --country KE
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+                        lango init --business \"Hotel ABC WiFi\" --email owner@abc.example \
+                        --country KE")]
 pub(super) struct InitArguments {
     /// Name of the business, as customers read it
     #[arg(long, value_name = "NAME")]
@@ -53,7 +55,8 @@ pub(super) async fn run(
     }
     if !others.is_empty() {
         note(format!(
-            "this database has {} already; another is added, and commands need --tenant from now on",
+            "this database has {} already; another is added, and commands need --tenant from now \
+             on",
             super::output::counted(others.len(), "business", "businesses")
         ));
     }

@@ -31,7 +31,7 @@ mod table;
 mod token;
 mod voucher;
 
-use crate::config::Flags;
+use crate::config::{Config, Flags, environment};
 use crate::demo;
 use crate::observe::{chain, tracing_setup};
 use clap::Parser;
@@ -145,7 +145,7 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
     let level = if matches!(command, Command::Serve(_)) { "info" } else { "warn" };
     // The demonstration prints its own story and starts its own log.
     if !matches!(command, Command::Demo(_)) {
-        tracing_setup::start(level, everywhere.log_json || wants_json_log());
+        tracing_setup::start(level, wants_json_log(&everywhere));
     }
     match command {
         Command::Init(arguments) => init::run(&everywhere, arguments).await,
@@ -171,11 +171,10 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
     }
 }
 
-/// The log starts before the settings are read, so that their troubles are logged too; of them only
-/// the environment is asked here, and the file by [`serve`].
-fn wants_json_log() -> bool {
-    let said = crate::config::environment("LANGO_LOG_JSON");
-    said.is_some_and(|said| matches!(said.as_str(), "1" | "true" | "yes"))
+/// Settings that cannot be read are the command's to complain about, once it needs them.
+fn wants_json_log(everywhere: &Everywhere) -> bool {
+    let config = Config::load(&everywhere.flags(), &environment);
+    config.map_or(everywhere.log_json, |config| config.log_json)
 }
 
 /// One sentence on stderr, with its causes.

@@ -8,8 +8,8 @@ use crate::messaging::sender::Sender;
 use crate::operations::end_due_grants::end_due_grants;
 use std::process::ExitCode;
 
-/// Example: lango notify --once
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango notify --once")]
 pub(super) struct NotifyArguments {
     /// One pass, which is all there is: `lango serve` sends all the time
     #[arg(long)]

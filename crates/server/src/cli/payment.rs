@@ -22,8 +22,8 @@ pub(super) enum PaymentCommand {
     List(ListArguments),
 }
 
-/// Example: lango payment add ann --receipt CASH-0042
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango payment add ann --receipt CASH-0042")]
 pub(super) struct AddArguments {
     /// User name, phone number, voucher code, MAC, IP address or id
     who: String,

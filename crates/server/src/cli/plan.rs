@@ -25,9 +25,11 @@ pub(super) enum PlanCommand {
     List(ListArguments),
 }
 
-/// Examples: lango plan add "1 hour" --price 20 --time 1h;
-/// lango plan add Home10 --price 2500 --until months:1 --starts payment --speed 5M/10M --warn-before 3d
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        lango plan add \"1 hour\" --price 20 --time 1h\n  \
+                        lango plan add Home10 --price 2500 --until months:1 --starts payment \
+                        --speed 5M/10M")]
 pub(super) struct AddArguments {
     /// What customers and staff call it
     name: String,

@@ -9,8 +9,8 @@ use anyhow::bail;
 use lango_store::Tx;
 use std::process::ExitCode;
 
-/// Example: lango provision --once
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango provision --once")]
 pub(super) struct ProvisionArguments {
     /// One pass, which is all there is: `lango serve` does it all the time
     #[arg(long)]

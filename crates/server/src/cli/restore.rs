@@ -11,8 +11,8 @@ use lango_store::schema::MIGRATIONS;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Example: lango restore /media/usb/lango-2026-11-21.backup
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango restore /media/usb/lango-2026-11-21.backup")]
 pub(super) struct RestoreArguments {
     /// The backup
     file: PathBuf,

@@ -26,8 +26,9 @@ pub(super) enum RouterCommand {
     Remove(RemoveArguments),
 }
 
-/// Example: lango router add Router1 api://10.0.0.1 --user lango --password secret
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+                        lango router add Router1 api://10.0.0.1 --user lango --password secret")]
 pub(super) struct AddArguments {
     /// What staff call it
     name: String,

@@ -16,8 +16,8 @@ const CLOCK_SKEW_SECONDS: i64 = 120;
 /// Logins by name and password without a challenge, which old versions lack.
 const OLDEST: (u32, u32) = (6, 43);
 
-/// Example: lango router test Router1
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango router test Router1")]
 pub(super) struct TestArguments {
     /// Its name or id
     router: String,

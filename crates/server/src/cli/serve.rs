@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Example: lango serve --http 0.0.0.0:8080
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango serve --http 0.0.0.0:8080")]
 pub(super) struct ServeArguments {
     /// Where HTTP listens, :0 for any free port [LANGO_HTTP; else 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]

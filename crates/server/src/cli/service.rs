@@ -39,9 +39,11 @@ pub(super) enum ServiceCommand {
     Extend(ExtendArguments),
 }
 
-/// Examples: lango service add --plan Home10 --pppoe ann --customer 0712345678 --paid;
-/// lango service add --plan Office --ip 10.5.0.7 --router Router1
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        lango service add --plan Home10 --pppoe ann --customer 0712345678 \
+                        --paid\n  \
+                        lango service add --plan Office --ip 10.5.0.7 --router Router1")]
 #[command(group(clap::ArgGroup::new("login").required(true).args(["pppoe", "hotspot", "ip"])))]
 pub(super) struct AddArguments {
     /// The plan's name
@@ -95,8 +97,8 @@ pub(super) struct WhoArguments {
     json: bool,
 }
 
-/// Example: lango service extend ann 3d
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango service extend ann 3d")]
 pub(super) struct ExtendArguments {
     /// User name, phone number, voucher code, MAC, IP address or id
     who: String,

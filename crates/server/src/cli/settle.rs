@@ -34,7 +34,7 @@ pub(super) async fn settle_grant(
 ) -> anyhow::Result<Settled> {
     let started = Instant::now();
     let timeouts = desk.config.router_timeouts;
-    let routers = routers_of(desk, grant).await?;
+    let routers = routers_of(desk, tenant, grant).await?;
     loop {
         let open = open_work(desk, grant).await?;
         if open.is_empty() {
@@ -51,10 +51,14 @@ pub(super) async fn settle_grant(
     }
 }
 
-async fn routers_of(desk: &Desk, grant: GrantId) -> anyhow::Result<usize> {
-    let routers =
-        async move |tx: &mut Tx<'_>| lango_store::enforcements::routers_of(tx, grant).await;
-    Ok(desk.app.store().read(routers).await?.len())
+/// How many routers are to hold something of it; those taken out of service do not count.
+async fn routers_of(desk: &Desk, tenant: TenantId, grant: GrantId) -> anyhow::Result<usize> {
+    let routers = async move |tx: &mut Tx<'_>| {
+        let in_service = lango_store::routers::ids_of_tenant(tx, tenant).await?;
+        let of_grant = lango_store::enforcements::routers_of(tx, grant).await?;
+        Ok(of_grant.into_iter().filter(|router| in_service.contains(router)).count())
+    };
+    Ok(desk.app.store().read(routers).await?)
 }
 
 async fn open_work(desk: &Desk, grant: GrantId) -> anyhow::Result<Vec<Line>> {
@@ -89,8 +93,6 @@ pub(super) fn tell(settled: &Settled, what: &str) -> anyhow::Result<()> {
         let why = why.unwrap_or_else(|| "it is still being worked on".to_owned());
         note(format!("{} has not confirmed it yet: {why}", shown(&open.router_name)));
     }
-    note(
-        "It stays queued: `lango serve` tries again until it is done, `lango sync --once` tries now.",
-    );
+    note("It stays queued: `lango serve` tries until it is done, `lango sync --once` tries now.");
     Ok(())
 }

@@ -14,8 +14,8 @@ pub(super) enum SimCommand {
     Router(RouterArguments),
 }
 
-/// Example: lango sim router --api 127.0.0.1:8728 --rest 127.0.0.1:8081
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango sim router --api 127.0.0.1:8728 --rest 127.0.0.1:8081")]
 pub(super) struct RouterArguments {
     /// Where the binary API listens
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]

@@ -9,8 +9,8 @@ use crate::reconcile::visit::SyncReport;
 use anyhow::bail;
 use std::process::ExitCode;
 
-/// Example: lango sync --once --dry-run --router Router1
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango sync --once --dry-run --router Router1")]
 pub(super) struct SyncArguments {
     /// One pass, which is all there is: `lango serve` compares all the time
     #[arg(long)]

@@ -17,8 +17,8 @@ pub(super) enum TokenCommand {
     List(ListArguments),
 }
 
-/// Example: lango token add dashboard
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  lango token add dashboard")]
 pub(super) struct AddArguments {
     /// What it is for
     name: String,

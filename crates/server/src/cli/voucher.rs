@@ -23,8 +23,9 @@ pub(super) enum VoucherCommand {
     List(ListArguments),
 }
 
-/// Example: lango voucher create --plan "1 hour" --count 50 --csv vouchers.csv
 #[derive(clap::Args)]
+#[command(after_help = "Example:\n  \
+                        lango voucher create --plan \"1 hour\" --count 50 --csv vouchers.csv")]
 pub(super) struct CreateArguments {
     /// The plan's name
     #[arg(long, value_name = "PLAN")]

@@ -96,18 +96,36 @@ async fn chosen(
 
 async fn at_router(app: App, router: Router, errand: Errand, timeouts: Timeouts) -> RouterPass {
     let mut pass = RouterPass { router: router.name.clone(), ..RouterPass::default() };
-    let driver = match connect(&app, &router, timeouts).await {
-        Ok(driver) => driver,
-        Err(error) => {
-            pass.error = Some(chain(&error));
-            return pass;
+    let id = router.id;
+    match connect(&app, &router, timeouts).await {
+        Ok(driver) => {
+            let mut visit = Visit::new(app.clone(), router, driver);
+            if let Err(error) = carry_out(&mut visit, errand, &mut pass).await {
+                pass.error = Some(chain(&error));
+            }
         }
-    };
-    let mut visit = Visit::new(app, router, driver);
-    if let Err(error) = carry_out(&mut visit, errand, &mut pass).await {
-        pass.error = Some(chain(&error));
+        Err(error) => pass.error = Some(chain(&error)),
+    }
+    if errand != Errand::DryRun {
+        note(&app, id, pass.error.clone()).await;
     }
     pass
+}
+
+/// Notes whether a router answered, so that a diagnosis is right also where only one-shot commands
+/// run. That it could not be noted spoils no pass.
+async fn note(app: &App, router: RouterId, error: Option<String>) {
+    let now = app.clock().now();
+    let noted = app
+        .store()
+        .write(async move |tx: &mut Tx<'_>| match &error {
+            Some(error) => lango_store::routers::note_failure(tx, router, error, now).await,
+            None => lango_store::routers::keep_contact(tx, router, now).await,
+        })
+        .await;
+    if let Err(error) = noted {
+        tracing::warn!(%error, router.id = %router, "a router's answer could not be noted");
+    }
 }
 
 async fn carry_out(

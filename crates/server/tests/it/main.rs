@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
 mod chaos;
+mod cli;
 mod driver;
 mod harness;
 mod stories;
