@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::observe::metrics::Metrics;
+use crate::observe::pulse::Pulse;
 use lango_domain::access::Access;
 use lango_domain::ids::{GrantId, Id, IdSequence, RouterId};
 use lango_domain::time::Timestamp;
@@ -20,6 +21,7 @@ struct Shared {
     key: SecretKey,
     ids: Mutex<IdSequence>,
     metrics: Metrics,
+    pulse: Pulse,
     routers_changed: Notify,
 }
 
@@ -30,7 +32,8 @@ impl App {
         // primary key, which fails one write and loses nothing.
         let ids = Mutex::new(IdSequence::new(fastrand::u8(..)));
         let (metrics, routers_changed) = (Metrics::default(), Notify::new());
-        App(Arc::new(Shared { store, clock, key, ids, metrics, routers_changed }))
+        let pulse = Pulse::default();
+        App(Arc::new(Shared { store, clock, key, ids, metrics, pulse, routers_changed }))
     }
 
     /// The database.
@@ -46,6 +49,11 @@ impl App {
     /// The numbers that scrapers read.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// When each engine last finished a pass.
+    pub fn pulse(&self) -> &Pulse {
+        &self.0.pulse
     }
 
     /// A new id for a thing that comes into being at `now`.

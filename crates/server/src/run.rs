@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::messaging::sender::Sender;
+use crate::observe::pulse::{self, Engine};
 use crate::operations::clean_up;
 use crate::reconcile::supervisor::{Boards, Supervisor};
 use crate::{deadlines, jobs, web};
@@ -36,6 +37,7 @@ pub fn start(app: &App, sender: Sender, timeouts: Timeouts, http: Option<TcpList
     spawn(&mut tasks, "deadlines", after_first_look(app.clone(), boards.clone(), stop.clone()));
     spawn(&mut tasks, "jobs", jobs::run(app.clone(), sender, stop.clone()));
     spawn(&mut tasks, "housekeeping", housekeeping(app.clone(), stop.clone()));
+    spawn(&mut tasks, "pulse", pulse::run(app.clone(), stop.clone()));
     if let Some(listener) = http {
         let serve = web::serve(app.clone(), boards.clone(), listener, stop.clone());
         spawn(&mut tasks, "web", serve);
@@ -108,6 +110,7 @@ async fn housekeeping(app: App, stop: CancellationToken) {
 
 async fn keep_house(app: &App) -> Result<(), lango_store::Error> {
     let now = app.clock().now();
+    app.pulse().beat(Engine::Housekeeping, now);
     if clean_up::next_retirement(app).await? > now {
         return Ok(());
     }

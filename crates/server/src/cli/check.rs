@@ -63,7 +63,21 @@ impl Told<'_> {
             "Queues: {} to be done",
             counted(jobs, "message or other job", "messages and other jobs")
         ))?;
+        self.tell_engines()?;
         self.tell_findings()
+    }
+
+    fn tell_engines(&self) -> anyhow::Result<()> {
+        let now = self.diagnosis.at;
+        let beats: Vec<String> = self
+            .diagnosis
+            .engines
+            .iter()
+            .map(|(engine, at)| format!("{} {} ago", engine.word(), now.since(*at)))
+            .collect();
+        let beats =
+            if beats.is_empty() { "nobody is at work".to_owned() } else { beats.join(", ") };
+        line(format!("Last passes: {beats}"))
     }
 
     fn tell_tenant(&self, tenant: &TenantDiagnosis) -> anyhow::Result<()> {

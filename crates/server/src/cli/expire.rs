@@ -6,6 +6,7 @@ use super::desk::Desk;
 use super::output::{line, note, shown};
 use super::serve::Stops;
 use crate::observe::chain;
+use crate::observe::pulse::{self, Engine};
 use crate::operations::end_due_grants::end_due_grants;
 use crate::reconcile::pass::{Errand, RouterPass, run as pass_over_routers, summary};
 use anyhow::bail;
@@ -97,6 +98,8 @@ async fn again_and_again(
 
 async fn expire(desk: &Desk, tenant: Option<TenantId>) -> anyhow::Result<Expired> {
     let due = end_due_grants(&desk.app, desk.now()).await?;
+    desk.app.pulse().beat(Engine::Deadlines, desk.now());
+    pulse::keep(&desk.app).await?;
     let timeouts = desk.config.router_timeouts;
     let started = Instant::now();
     let mut routers = Vec::new();

@@ -2,6 +2,7 @@
 //! looks at what is not.
 
 use crate::app::App;
+use crate::observe::pulse::Engine;
 use crate::operations::end_due_grants::{DuePass, end_due_grants};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::{Error, Topic, Tx};
@@ -34,6 +35,7 @@ async fn pass(app: &App) -> Result<Timestamp, Error> {
     let now = app.clock().now();
     let latest = now + LONGEST_SLEEP;
     let next = next_deadline(app).await?;
+    app.pulse().beat(Engine::Deadlines, now);
     if next.is_none_or(|next| next > now) {
         return Ok(next.map_or(latest, |next| next.min(latest)));
     }

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::messaging::notice::NoticeJob;
 use crate::messaging::sender::{Sender, Sent};
 use crate::messaging::{self, templates};
+use crate::observe::pulse::Engine;
 use crate::operations::settle_job::{JobEnd, settle_job};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::customers::Customer;
@@ -60,6 +61,7 @@ pub async fn pass(app: &App, sender: &Sender) -> Result<usize, Error> {
         })
         .await?;
     let claimed = jobs.len();
+    app.pulse().beat(Engine::Jobs, now);
     for job in jobs {
         let end = perform(app, sender, &job).await?;
         settle_job(app, job, end, app.clock().now()).await?;

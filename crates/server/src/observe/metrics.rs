@@ -1,7 +1,9 @@
 //! The numbers that scrapers read. Names are a contract: `lango_…`.
 
+use crate::observe::pulse::Beats;
 use lango_domain::time::Span;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
@@ -23,6 +25,7 @@ pub struct Metrics {
     /// Routers that do not.
     pub routers_down: Gauge,
     lateness: Histogram,
+    last_pass: Family<[(&'static str, &'static str); 1], Gauge>,
 }
 
 impl Default for Metrics {
@@ -49,7 +52,24 @@ impl Default for Metrics {
             Unit::Seconds,
             lateness.clone(),
         );
-        Metrics { registry, ended, cuts, connects, failures, routers_up, routers_down, lateness }
+        let last_pass = Family::default();
+        registry.register_with_unit(
+            "engine_last_pass",
+            "When each engine last finished a pass, since 1970",
+            Unit::Seconds,
+            last_pass.clone(),
+        );
+        Metrics {
+            registry,
+            ended,
+            cuts,
+            connects,
+            failures,
+            routers_up,
+            routers_down,
+            lateness,
+            last_pass,
+        }
     }
 }
 
@@ -60,7 +80,11 @@ impl Metrics {
     }
 
     /// Everything in the Prometheus text format.
-    pub fn text(&self) -> String {
+    pub fn text(&self, beats: &Beats) -> String {
+        for (engine, at) in beats {
+            let seconds = at.micros() / 1_000_000;
+            self.last_pass.get_or_create(&[("engine", engine.word())]).set(seconds);
+        }
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = prometheus_client::encoding::text::encode(&mut text, &self.registry);

@@ -1,6 +1,7 @@
 //! What the program shows of itself: logs and numbers.
 
 pub mod metrics;
+pub mod pulse;
 pub mod tracing_setup;
 
 /// An error with all its causes, in one line.

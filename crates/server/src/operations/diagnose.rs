@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::enforcement::Observed;
+use crate::observe::pulse::{self, Beats, Engine};
 use lango_domain::ids::{GrantId, Id, RouterId, TenantId};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::enforcements::Line;
@@ -15,6 +16,8 @@ use lango_store::{Error, Tx};
 pub const SOON: Span = Span::minutes(30);
 /// How long without a sign of life a router counts as away.
 const AWAY_AFTER: Span = Span::minutes(2);
+/// Without a pass for so long nobody is at work, neither a server nor cron.
+const IDLE_AFTER: Span = Span::minutes(3);
 /// How late a cut may be before it is somebody's business.
 const LATE_AFTER: Span = Span::seconds(10);
 /// A clock further off than this puts wrong times into the router's log.
@@ -31,6 +34,8 @@ pub struct Diagnosis {
     pub at: Timestamp,
     /// Tenant by tenant.
     pub tenants: Vec<TenantDiagnosis>,
+    /// When each engine last finished a pass, in whatever process.
+    pub engines: Beats,
     /// Jobs that wait, over all tenants.
     pub jobs_waiting: i64,
     /// What is wrong and what to do, most urgent first.
@@ -103,17 +108,18 @@ pub struct Finding {
 /// # Errors
 /// The database could not be read.
 pub async fn diagnose(app: &App, now: Timestamp) -> Result<Diagnosis, Error> {
-    let (tenants, jobs_waiting) = app
+    let (tenants, jobs_waiting, engines) = app
         .store()
         .report(async move |tx: &mut Tx<'_>| {
             let mut tenants = Vec::new();
             for tenant in lango_store::tenants::all(tx).await? {
                 tenants.push(look_at(tx, tenant, now).await?);
             }
-            Ok((tenants, lango_store::jobs::count_waiting(tx).await?))
+            let waiting = lango_store::jobs::count_waiting(tx).await?;
+            Ok((tenants, waiting, pulse::last(tx).await?))
         })
         .await?;
-    let mut findings: Vec<Finding> = tenants.iter().flat_map(|tenant| judge(tenant, now)).collect();
+    let mut findings = judge_all(&engines, &tenants, now);
     if tenants.is_empty() {
         findings.push(Finding {
             what: "there is no business yet".to_owned(),
@@ -121,14 +127,14 @@ pub async fn diagnose(app: &App, now: Timestamp) -> Result<Diagnosis, Error> {
         });
     }
     let health = health(&findings);
-    Ok(Diagnosis { health, at: now, tenants, jobs_waiting, findings })
+    Ok(Diagnosis { health, at: now, tenants, engines, jobs_waiting, findings })
 }
 
 impl Diagnosis {
     /// The same for one tenant alone.
     pub fn of_tenant(mut self, tenant: TenantId) -> Diagnosis {
         self.tenants.retain(|one| one.id == tenant);
-        self.findings = self.tenants.iter().flat_map(|one| judge(one, self.at)).collect();
+        self.findings = judge_all(&self.engines, &self.tenants, self.at);
         self.health = health(&self.findings);
         self
     }
@@ -179,6 +185,26 @@ fn router_diagnosis(
         waiting,
         strangers,
     }
+}
+
+fn judge_all(engines: &Beats, tenants: &[TenantDiagnosis], now: Timestamp) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = judge_engines(engines, now).into_iter().collect();
+    findings.extend(tenants.iter().flat_map(|tenant| judge(tenant, now)));
+    findings
+}
+
+/// Without anybody at work nothing ends, whatever the rest looks like.
+fn judge_engines(engines: &Beats, now: Timestamp) -> Option<Finding> {
+    let advice = "start `lango serve`, or have cron run `lango expire --once` every minute";
+    let what = match engines.get(&Engine::Deadlines) {
+        None => "nobody is at work: nothing is ended or cut until somebody is".to_owned(),
+        Some(last) if now.since(*last) > IDLE_AFTER => format!(
+            "nobody has been at work for {}: nothing was ended or cut since",
+            now.since(*last)
+        ),
+        Some(_) => return None,
+    };
+    Some(Finding { what, advice: advice.to_owned() })
 }
 
 fn judge(tenant: &TenantDiagnosis, now: Timestamp) -> Vec<Finding> {

@@ -2,6 +2,7 @@
 //! and knows how each is doing.
 
 use crate::app::App;
+use crate::observe::pulse::Engine;
 use crate::reconcile::worker::{Board, Condition, Worker};
 use lango_domain::ids::{RouterId, TenantId};
 use lango_domain::time::{Span, Timestamp};
@@ -87,6 +88,7 @@ impl Supervisor {
         for router in routers {
             self.start_if_new(router, stop);
         }
+        self.app.pulse().beat(Engine::Routers, self.app.clock().now());
         self.warn_of_tenants_without_routers().await
     }
 

@@ -52,5 +52,5 @@ async fn readyz(State(entrance): State<Entrance>) -> impl IntoResponse {
 
 async fn metrics(State(entrance): State<Entrance>) -> impl IntoResponse {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, TYPE)], entrance.app.metrics().text())
+    ([(header::CONTENT_TYPE, TYPE)], entrance.app.metrics().text(&entrance.app.pulse().read()))
 }

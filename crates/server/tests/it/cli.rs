@@ -369,6 +369,9 @@ async fn routers_are_tested_compared_and_obeyed() {
     assert!(ended.out.contains("On the routers: confirmed by 1 router"), "{ended:?}");
     let user = sim.router().matching("/ip/hotspot/user", &[("name", "ann"), ("disabled", "true")]);
     assert_eq!(user.len(), 1);
+    let idle = shop.lango(&["check"]);
+    assert!(idle.code == 1 && idle.out.contains("nobody is at work"), "{idle:?}");
+    shop.lango(&["expire", "--once"]).ok();
     let healthy = shop.lango(&["check"]).ok();
     assert!(healthy.out.contains("Healthy: nothing to do."), "{healthy:?}");
 }
