@@ -238,13 +238,35 @@ impl Visit {
     /// The connection broke or the database failed; unconfirmed work stays work.
     pub async fn act(&mut self) -> Result<Round, VisitError> {
         let mut total = Round::default();
-        loop {
+        while self.is_anything_due().await? {
             let work = self.claim().await?;
             if work.is_empty() {
-                return Ok(total);
+                break;
             }
             total.add(self.carry_out(work).await?);
         }
+        Ok(total)
+    }
+
+    /// A look costs microseconds, a claim is a transaction: workers wake far more often than there
+    /// is work.
+    async fn is_anything_due(&self) -> Result<bool, Error> {
+        let now = self.app.clock().now();
+        Ok(self.next_attempt().await?.is_some_and(|next| next <= now))
+    }
+
+    /// When the next piece of work for this router is to be tried.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn next_attempt(&self) -> Result<Option<Timestamp>, Error> {
+        let router = self.router.id;
+        self.app
+            .store()
+            .read(async move |tx: &mut Tx<'_>| {
+                lango_store::enforcements::next_attempt(tx, router).await
+            })
+            .await
     }
 
     async fn claim(&self) -> Result<Vec<Work>, Error> {

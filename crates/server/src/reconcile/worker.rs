@@ -15,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How often who is online is read, also when the router says nothing.
 const FOLLOW_EVERY: Span = Span::seconds(5);
+/// How close together readings may be when a router tells of one change after the other: a
+/// hundred phones that log in together are one reading, not a hundred.
+const FOLLOW_APART: Span = Span::millis(250);
 /// How often everything is compared.
 const SYNC_EVERY: Span = Span::minutes(5);
 /// How often a sign of life is written down.
@@ -132,12 +135,14 @@ impl Worker {
     async fn work(&mut self, visit: &mut Visit) -> Result<std::convert::Infallible, VisitError> {
         let now = self.app.clock().now();
         let (mut follow_at, mut sync_at, mut contact_at) = (now, now + SYNC_EVERY, now);
+        let mut followed_at = now;
         loop {
             visit.act().await?;
             let now = self.app.clock().now();
             if now >= follow_at {
                 visit.follow().await?;
                 follow_at = now + FOLLOW_EVERY;
+                followed_at = now;
             }
             if now >= sync_at {
                 visit.sync().await?;
@@ -148,24 +153,16 @@ impl Worker {
                 self.note_contact(now).await?;
                 contact_at = now + CONTACT_EVERY;
             }
-            let wake_at = self.next_attempt().await?.map_or(follow_at, |next| next.min(follow_at));
+            let wake_at = visit.next_attempt().await?.map_or(follow_at, |next| next.min(follow_at));
             tokio::select! {
                 () = self.news.woken() => {}
                 // The router says that its sessions changed: read them now.
-                () = visit.changed() => follow_at = now,
+                () = visit.changed() => {
+                    follow_at = follow_at.min(followed_at + FOLLOW_APART);
+                }
                 () = self.app.clock().sleep_until(wake_at.min(sync_at)) => {}
             }
         }
-    }
-
-    async fn next_attempt(&self) -> Result<Option<Timestamp>, Error> {
-        let router = self.router.id;
-        self.app
-            .store()
-            .read(async move |tx: &mut Tx<'_>| {
-                lango_store::enforcements::next_attempt(tx, router).await
-            })
-            .await
     }
 
     async fn note_contact(&self, now: Timestamp) -> Result<(), Error> {
