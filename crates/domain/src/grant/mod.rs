@@ -35,7 +35,7 @@ pub struct Grant {
     pub terms: Terms,
     /// Where it stands in its life.
     pub state: State,
-    /// What was used of it in this period, and what may be used.
+    /// What was used of it, and what may be used.
     pub meter: Meter,
     /// Whether somebody is online with it now.
     pub presence: Presence,
@@ -167,7 +167,8 @@ impl EndReason {
     }
 }
 
-/// What was used in this period, over all devices and routers, and what may be used.
+/// What was used since the grant began, over all devices and routers, and what may be used. Never
+/// set back: routers' counters run on too, and their limits are compared with them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Meter {
     /// Time online so far.
@@ -210,6 +211,17 @@ impl Meter {
             uptime_allowed: terms.clock.uptime,
             data_allowed: terms.clock.data,
             ..Meter::default()
+        }
+    }
+
+    /// The allowances of a purchase after the end: what was left is gone, what is bought counts
+    /// from here.
+    #[must_use]
+    pub fn topped_up(&self, terms: &Terms) -> Meter {
+        Meter {
+            uptime_allowed: terms.clock.uptime.map(|more| self.uptime + more),
+            data_allowed: terms.clock.data.map(|more| self.data + more),
+            ..*self
         }
     }
 

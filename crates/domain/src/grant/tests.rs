@@ -134,6 +134,17 @@ fn data_used_up_ends_or_throttles_as_the_plan_says() {
 }
 
 #[test]
+fn a_purchase_after_the_end_gives_the_whole_allowance_again() {
+    let mut terms = Terms::service(Span::days(30));
+    terms.clock.data = Some(DataSize::megabytes(2000));
+    let (service, _) =
+        apply(grant(terms.clone(), true), used(Span::ZERO, DataSize::megabytes(1500)), NOON);
+    let (service, _) = apply(service, Event::Paid(terms), NOON + Span::days(40));
+    assert_eq!(service.meter.data_left(), Some(DataSize::megabytes(2000)));
+    assert_eq!(service.meter.data, DataSize::megabytes(1500), "routers count on as well");
+}
+
+#[test]
 fn the_first_limit_to_come_wins() {
     let zone = "Africa/Nairobi".parse().unwrap();
     let mut terms = Terms::hotspot(Span::days(30));

@@ -258,7 +258,7 @@ impl Step {
     /// A purchase after the end: a fresh period from now, with fresh allowances.
     fn start_over(&mut self, last: Option<Window>, terms: Terms) {
         let never_used = last.is_none() && terms.starts == Starts::AtFirstUse;
-        self.grant.meter = Meter::of(&terms);
+        self.grant.meter = self.grant.meter.topped_up(&terms);
         self.grant.terms = terms;
         self.grant.presence = match self.grant.presence {
             Presence::Left { .. } => Presence::Never,

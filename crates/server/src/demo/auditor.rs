@@ -12,6 +12,9 @@ const GRAIN: Span = Span::seconds(2);
 /// demonstration's time. At sixty times the speed of life it is half a second.
 const LEFT_ON_AFTER: Span = Span::seconds(30);
 
+/// How long a router may be back before it is found again: Lango asks once a minute at the least.
+const FOUND_AGAIN_AFTER: Span = Span::seconds(90);
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Auditor {
@@ -33,7 +36,9 @@ impl Auditor {
             let Some(end) = person.paid_until else { continue };
             let online = town.browses(person);
             self.looks += 1;
-            if now > end + LEFT_ON_AFTER && online && !town.places[person.at].away {
+            let place = &town.places[person.at];
+            let fair_from = (end + LEFT_ON_AFTER).max(place.back_at + FOUND_AGAIN_AFTER);
+            if now > fair_from && online && !place.away {
                 let late = now.since(end);
                 self.left_on.entry(person.mac).or_insert(format!("{} {late} after", person.name));
             }

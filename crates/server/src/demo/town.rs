@@ -55,6 +55,8 @@ pub(super) struct Place {
     sim: RouterSim,
     pub(super) events: broadcast::Receiver<PersonEvent>,
     pub(super) away: bool,
+    /// Since when it can be reached again.
+    pub(super) back_at: Timestamp,
 }
 
 /// Somebody with a device.
@@ -170,7 +172,15 @@ impl Town {
         let now = self.app.clock().now();
         let id = add_router(&self.app, self.tenant, name, &address, &login, now).await?;
         let events = sim.router().subscribe();
-        self.places.push(Place { name, protocol: word, id, sim, events, away: false });
+        self.places.push(Place {
+            name,
+            protocol: word,
+            id,
+            sim,
+            events,
+            away: false,
+            back_at: now,
+        });
         Ok(())
     }
 
@@ -218,6 +228,7 @@ impl Town {
         };
         self.outage = next;
         self.places[0].away = away;
+        self.places[0].back_at = self.app.clock().now();
         self.router(0).faults().unreachable(away);
     }
 

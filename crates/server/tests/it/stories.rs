@@ -45,6 +45,8 @@ stories!(
     a_dry_run_tells_and_changes_nothing,
     two_gigabytes_over_two_routers_are_two_gigabytes,
     time_online_ends_by_the_routers_own_count,
+    buying_again_after_the_end_gives_the_whole_cap_again,
+    a_renewal_that_the_router_cannot_hear_of_is_not_cut_by_it,
     a_reply_lost_in_the_middle_of_a_cut_does_not_lose_the_cut,
     the_router_cuts_by_itself_when_it_loses_us,
     a_reboot_lets_nobody_in_and_throws_nobody_out,
@@ -477,6 +479,56 @@ async fn time_online_ends_by_the_routers_own_count(engine: Engine) {
     t.finish().await;
 }
 
+async fn buying_again_after_the_end_gives_the_whole_cap_again(engine: Engine) {
+    let mut t = Harness::on(engine).await;
+    let lobby = t.router("Lobby", By::Api).await;
+    let mut terms = Terms::service(Span::hours(10));
+    terms.clock.data = Some(DataSize::megabytes(2_000));
+    t.plan("Cap", terms).await;
+    let grant = t.service("Cap", hotspot("amina")).await;
+    t.pump().await;
+    log_in(&lobby, mac(1), "amina");
+    lobby.surf(mac(1), 1_500_000_000);
+    t.advance(Span::hours(10)).await;
+    assert_eq!(t.ended(grant).await, Some(EndReason::TimeUp), "with 500 MB left");
+    t.pay(grant).await;
+    t.advance(Span::minutes(1)).await;
+    log_in(&lobby, mac(1), "amina");
+    lobby.surf(mac(1), 1_900_000_000);
+    t.advance(Span::minutes(1)).await;
+    assert!(browses(&lobby, mac(1)), "he bought two more gigabytes, not what was left");
+    lobby.surf(mac(1), 200_000_000);
+    t.advance(Span::minutes(1)).await;
+    assert!(!browses(&lobby, mac(1)));
+    assert_eq!(t.ended(grant).await, Some(EndReason::DataUsedUp));
+    t.finish().await;
+}
+
+async fn a_renewal_that_the_router_cannot_hear_of_is_not_cut_by_it(engine: Engine) {
+    let mut t = Harness::on(engine).await;
+    let lobby = t.router("Lobby", By::Api).await;
+    t.plan("Hour", Terms::service(Span::hours(1))).await;
+    let account = t.service("Hour", hotspot("amina")).await;
+    let home = t.service("Hour", pppoe("otieno")).await;
+    t.pump().await;
+    log_in(&lobby, mac(1), "amina");
+    lobby.dial(mac(2), "otieno", "pass");
+    t.advance(Span::minutes(55)).await;
+    lobby.faults().unreachable(true);
+    t.pay(account).await;
+    t.pay(home).await;
+    for _ in 0..12 {
+        t.advance(Span::minutes(1)).await;
+        assert!(browses(&lobby, mac(1)) && browses(&lobby, mac(2)), "paid at {}", t.now());
+    }
+    lobby.faults().unreachable(false);
+    t.advance(Span::minutes(40)).await;
+    assert!(browses(&lobby, mac(1)) && browses(&lobby, mac(2)), "the second hour");
+    t.advance(Span::minutes(13)).await;
+    assert!(!browses(&lobby, mac(1)) && !browses(&lobby, mac(2)));
+    t.finish().await;
+}
+
 async fn a_reply_lost_in_the_middle_of_a_cut_does_not_lose_the_cut(engine: Engine) {
     let mut t = Harness::on(engine).await;
     let lobby = t.router("Lobby", By::Api).await;
@@ -506,7 +558,7 @@ async fn the_router_cuts_by_itself_when_it_loses_us(engine: Engine) {
     lobby.dial(mac(2), "otieno", "pass");
     lobby.use_address(mac(3), std::net::Ipv4Addr::new(10, 77, 0, 10));
     t.advance(Span::minutes(1)).await;
-    t.sleep(Span::minutes(60));
+    t.sleep(Span::minutes(70));
     assert!(!browses(&lobby, mac(1)), "the hotspot's own limit");
     assert!(browses(&lobby, mac(2)) && browses(&lobby, mac(3)));
     t.sleep(Span::hours(20));

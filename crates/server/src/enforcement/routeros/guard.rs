@@ -23,8 +23,10 @@ use std::time::Duration;
 /// Only what ends this soon has a guard; later ends get theirs from a later survey.
 pub const GUARD_HORIZON: Span = Span::hours(24);
 
-/// How much later than our own timer the router acts: we are the first, it is the second.
-pub(super) const LATER: Duration = Duration::from_secs(2);
+/// How much later than our own timer the router acts. We are the first, it is the second; and a
+/// customer who renews while the line to his router is broken must not be cut by a router that
+/// cannot have heard of it, unless the line stays broken for longer than this.
+pub const ROUTER_MARGIN: Duration = Duration::from_secs(10 * 60);
 
 const NOTE: &str = "until ";
 
@@ -125,7 +127,7 @@ async fn settle(
 }
 
 fn guard(order: &Order, due: Timestamp, now: Timestamp) -> Write {
-    let interval = due.since(now).to_std() + LATER;
+    let interval = due.since(now).to_std() + ROUTER_MARGIN;
     let whole = Duration::from_secs(interval.as_secs() + u64::from(interval.subsec_nanos() > 0));
     Write::Add(
         Schedule::PATH,

@@ -4,7 +4,7 @@
 //! cookies, every session, bypass bindings, host entries, established connections; then all of it
 //! is read again. (RouterOS manual, "HotSpot".)
 
-use super::guard::LATER;
+use super::guard::ROUTER_MARGIN;
 use super::owner::{self, Owner, SESSIONS_AT, SESSIONS_OUTDATED, mark, mark_with};
 use super::profiles::{self, Treatments};
 use super::visit::{Difference, ROUNDS, Task, Visit, Write, any_of_few, each, pick, to_set};
@@ -143,7 +143,7 @@ fn limit_uptime(
     let (wanted, tolerance) = match profile.deadline? {
         RouterDeadline::At(end) => {
             let devices = u32::from(profile.devices.max(1));
-            let left = end.since(now).to_std().max(Duration::from_secs(1)) + LATER;
+            let left = end.since(now).to_std().max(Duration::from_secs(1)) + ROUTER_MARGIN;
             let exact = devices == 1;
             let late = if exact { tolerance.late } else { Duration::MAX };
             let wanted = found.used.uptime + left.saturating_mul(devices);

@@ -18,7 +18,7 @@ mod static_ip;
 mod survey;
 mod visit;
 
-pub use guard::GUARD_HORIZON;
+pub use guard::{GUARD_HORIZON, ROUTER_MARGIN};
 
 use super::{DriverError, LoginKind, LoginOnline, Observed, Order, Outcome, Survey};
 use lango_domain::mac_address::MacAddress;
