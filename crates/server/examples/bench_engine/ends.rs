@@ -41,8 +41,7 @@ pub(crate) async fn measure(
     let ending = size.of(10_000);
     let staying = size.of(100_000) - ending;
     let per_grant = stay(&mut world, staying).await?;
-    let running =
-        lango_server::run::start(&world.app, Sender::LogOnly, Timeouts::default(), None);
+    let running = lango_server::run::start(&world.app, Sender::LogOnly, Timeouts::default(), None);
     let began = Instant::now();
     until_all_up(&running, size.routers()).await?;
     eprintln!("  all routers compared and followed after {:.1?}", began.elapsed());
@@ -130,13 +129,13 @@ async fn run(
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let wall = began.elapsed();
-    let (ours, theirs) =
-        (crate::serve::cpu_millis()? - ours, world.simulators.usage()? - theirs);
+    let (ours, theirs) = (crate::serve::cpu_millis()? - ours, world.simulators.usage()? - theirs);
     eprintln!("  took {wall:.1?}; CPU: Lango {ours} ms, routers {theirs} ms");
     verify(world, rush, group, staying, &grants, figures).await?;
     let boards = running.boards().read();
     let up = boards.values().filter(|board| matches!(board, Condition::Up { .. })).count();
-    figures.promise(up == boards.len(), || format!("({letter}) {up} of {} routers up", boards.len()));
+    figures
+        .promise(up == boards.len(), || format!("({letter}) {up} of {} routers up", boards.len()));
     let cuts = world.cuts_of(&grants).await?;
     let mut lateness: Vec<Span> = cuts.iter().map(|cut| cut.lateness).collect();
     lateness.sort();
@@ -182,15 +181,13 @@ async fn verify(
 fn report(rush: &Rush, lateness: &[Span], pass: &Pass, figures: &mut Figures) {
     let Rush { letter, what, count, .. } = rush;
     let at = |percent| percentile(lateness, percent);
-    let sequential = |cuts: usize| {
-        Span::from_micros(pass.scan.micros() + pass.per_cut.micros() * cuts as i64)
-    };
+    let sequential =
+        |cuts: usize| Span::from_micros(pass.scan.micros() + pass.per_cut.micros() * cuts as i64);
     let name = |which: &str| format!("{letter}: {count} {what}, {which}");
     if *letter == 'a' {
         let theirs = percentile(&pass.lateness, 99);
         let measured = pass.lateness.len();
-        let ratio =
-            format!("{} ({}, cron on {measured})", times(at(99), theirs), shown(theirs));
+        let ratio = format!("{} ({}, cron on {measured})", times(at(99), theirs), shown(theirs));
         figures.add(&name("p50"), shown(at(50)), "");
         figures.add_below(&name("p99"), at(99), Span::seconds(1), ratio);
         figures.add(&name("last"), shown(at(100)), "");

@@ -56,7 +56,10 @@ impl Figures {
         let (what, figure) = (width(|l| &l.what, "what"), width(|l| &l.figure, "figure"));
         let target = width(|l| &l.target, "target");
         println!("\nscale {scale}");
-        println!("{:what$}  {:figure$}  {:target$}  ratio to today's way", "what", "figure", "target");
+        println!(
+            "{:what$}  {:figure$}  {:target$}  ratio to today's way",
+            "what", "figure", "target"
+        );
         for line in &self.lines {
             println!(
                 "{:what$}  {:figure$}  {:target$}  {}",

@@ -78,8 +78,7 @@ impl Peer {
         count: usize,
         group: u8,
     ) -> anyhow::Result<Pass> {
-        let ids: Vec<GrantId> =
-            (0..count).map(|_| world.app.id(world.app.clock().now())).collect();
+        let ids: Vec<GrantId> = (0..count).map(|_| world.app.id(world.app.clock().now())).collect();
         let later = (world.app.clock().now() + Span::hours(1)).micros();
         let routers = self.ports.len();
         for router in 0..routers {

@@ -218,8 +218,8 @@ fn add_account(router: &Router, grant: GrantId, end: i64, plant: &Plant) -> anyh
     let (name, mark) = (name_of(grant), format!("{MARK}{grant}"));
     let limit = match plant.online {
         true => {
-            let left = Timestamp::from_micros(end)
-                .since(Timestamp::from_micros(SystemClock.now_micros()));
+            let left =
+                Timestamp::from_micros(end).since(Timestamp::from_micros(SystemClock.now_micros()));
             Duration::from_secs(left.to_std().as_secs()) + LIMIT_LATER
         }
         false => Duration::from_micros(end.unsigned_abs()),

@@ -133,7 +133,8 @@ fn serve(database: &std::path::Path, overdue: usize, idle: u64) -> anyhow::Resul
 
 /// The best of three: the first reading also fills the caches of the database.
 async fn compare(world: &World) -> anyhow::Result<(Span, SyncReport)> {
-    let routers = world.app.store().read(async |tx: &mut Tx<'_>| lango_store::routers::all(tx).await);
+    let routers =
+        world.app.store().read(async |tx: &mut Tx<'_>| lango_store::routers::all(tx).await);
     let router = routers.await?.into_iter().next().context("there is no router")?;
     let driver = connect(&world.app, &router, Timeouts::default()).await?;
     let mut visit = Visit::new(world.app.clone(), router, driver);
