@@ -6,6 +6,8 @@ mod api;
 #[cfg(test)]
 mod fake_router;
 #[cfg(test)]
+mod recordings;
+#[cfg(test)]
 mod rest;
 #[cfg(test)]
 mod tls;
