@@ -78,7 +78,7 @@ impl Board {
 
 /// Comparing all of a router is work for this machine as well. If fifty did it at the same time,
 /// as after a start, all would be slow; so they take turns, and act on what is due while they
-/// wait. Somebody who is stuck holds up nobody: after [`TURN`] the others go on without.
+/// wait. Somebody who is stuck holds up nobody: after `TURN` the others go on without.
 #[derive(Clone, Debug)]
 pub struct Turns(Arc<Semaphore>);
 
