@@ -1,5 +1,6 @@
 //! Owns what a command word does, whoever sent it: the binary API, REST or a script.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use lango_routeros::values::MacAddress;
@@ -194,13 +195,24 @@ impl World {
         let candidates = query
             .necessary()
             .filter_map(|(name, value)| self.indexed(spot, name, value))
-            .min_by_key(Vec::len);
+            .min_by_key(Vec::len)
+            .or_else(|| self.any_indexed(spot, query));
         let matches = |id: &Id| {
             self.row(spot, *id, &Wanted::All, true).is_some_and(|row| query.matches(&row))
         };
         let mut ids = candidates.unwrap_or_else(|| self.ids(spot));
         ids.retain(matches);
         ids
+    }
+
+    /// What a disjunction can match at all, in the menu's order, if all of it is indexed.
+    fn any_indexed(&self, spot: Spot, query: &Query) -> Option<Vec<Id>> {
+        let alternatives = query.alternatives();
+        let found: Option<Vec<Vec<Id>>> =
+            alternatives.iter().map(|(name, value)| self.indexed(spot, name, value)).collect();
+        let found: HashSet<Id> =
+            found.filter(|found| !found.is_empty())?.into_iter().flatten().collect();
+        Some(self.ids(spot).into_iter().filter(|id| found.contains(id)).collect())
     }
 
     /// Items named by `.id` or `numbers`, several separated by commas.

@@ -51,6 +51,23 @@ impl Query {
         })
     }
 
+    /// Equalities of which any matching row must meet one; empty if the query is anything else than
+    /// one disjunction of them.
+    pub(crate) fn alternatives(&self) -> Vec<(&str, &[u8])> {
+        let (mut equalities, mut joints) = (Vec::new(), 0);
+        for step in &self.steps {
+            match step {
+                Step::Equals(name, value) => equalities.push((name.as_str(), value.as_slice())),
+                Step::Operations(signs) if signs.chars().all(|sign| sign == '|') => {
+                    joints += signs.len();
+                }
+                _ => return Vec::new(),
+            }
+        }
+        // With fewer joints some would all have to hold.
+        if joints + 1 == equalities.len() { equalities } else { Vec::new() }
+    }
+
     pub(crate) fn matches(&self, row: &Row) -> bool {
         let mut stack: Vec<bool> = Vec::new();
         for step in &self.steps {
@@ -166,6 +183,17 @@ mod tests {
         assert!(holds(&["type=vlan", "#!"]) && holds(&[">mtu=999"]) && !holds(&["<mtu=999"]));
         assert!(holds(&["type=vlan", "mtu=1500", "#!"]) == holds(&["-type"]));
         assert!(holds(&["type=vlan", "#!", "mtu=1500", "#&"]));
+    }
+
+    #[test]
+    fn alternatives_are_those_of_one_disjunction() {
+        let alternatives = |words: &[&str]| {
+            Query::parse(words.iter().map(|word| word.as_bytes())).alternatives().len()
+        };
+        assert_eq!(alternatives(&["user=a", "user=b", "#|", "mac-address=c", "#|"]), 3);
+        assert_eq!(alternatives(&["user=a", "user=b"]), 0);
+        assert_eq!(alternatives(&["user=a", "user=b", "#&"]), 0);
+        assert_eq!(alternatives(&["user=a", "user=b", "#|!"]), 0);
     }
 
     #[test]
