@@ -10,8 +10,9 @@ use lango_domain::time::Timestamp;
 use lango_routeros::menus::Menu;
 use lango_routeros::{Connection, Error, ItemId, Query, TrapKind};
 
-/// Up to so many names a menu is asked for them; beyond, for all of it once.
-const FEW: usize = 8;
+/// Up to so many names a menu is asked for them; beyond, for all of it once. A router compares
+/// names much faster than it prints rows.
+const FEW: usize = 64;
 
 /// Writes on the wire at a time.
 const PIPELINE: usize = 32;
