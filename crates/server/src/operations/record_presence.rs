@@ -144,7 +144,7 @@ async fn note_sessions(
 }
 
 /// One device has one session at a time; a second login of it is told apart by its start.
-fn is_same(open: &Session, live: &LiveSession, now: Timestamp) -> bool {
+pub(crate) fn is_same(open: &Session, live: &LiveSession, now: Timestamp) -> bool {
     const SLACK: Span = Span::seconds(30);
     let started = now - live.uptime;
     let apart = started.since(open.started_at).max(open.started_at.since(started));

@@ -4,13 +4,14 @@
 use crate::app::App;
 use crate::enforcement::{Driver, DriverError, LoginKind, LoginOnline, Online, Order, Survey};
 use crate::operations::record_outcomes::{Round, record_outcomes};
-use crate::operations::record_presence::{Reading, record_presence};
+use crate::operations::record_presence::{Reading, is_same, record_presence};
 use lango_domain::ids::{GrantId, Id};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::time::{Span, Timestamp};
-use lango_domain::wanted::Wanted;
+use lango_domain::wanted::{RouterDeadline, Wanted};
 use lango_store::enforcements::{Expected, Work};
 use lango_store::routers::{Router, Stranger};
+use lango_store::sessions::Session;
 use lango_store::{Error, Tx};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -180,7 +181,8 @@ impl Visit {
             .iter()
             .filter(|(row, _)| row.devices > 0 && !here.contains(&row.grant))
             .map(|(row, _)| gone(row.grant));
-        let news = online.iter().filter(|online| self.is_news_since(online, expected));
+        let open = self.open_sessions().await?;
+        let news = online.iter().filter(|online| is_news_since(online, expected, &open, now));
         let readings: Vec<Reading> = news.map(reading).chain(gone).collect();
         self.online = HashMap::new();
         for online in online.iter().filter(|online| !online.sessions.is_empty()) {
@@ -191,12 +193,18 @@ impl Visit {
         record_presence(&self.app, self.router.id, readings, now).await
     }
 
-    /// Somebody who is offline is news only if he was online or used something since.
-    fn is_news_since(&self, online: &Online, expected: &[(Expected, Order)]) -> bool {
-        !online.sessions.is_empty()
-            || row_of(online.grant, expected).is_some_and(|(row, _)| {
-                row.devices > 0 || row.uptime_seen != online.uptime || row.data_seen != online.data
-            })
+    async fn open_sessions(&self) -> Result<HashMap<GrantId, Vec<Session>>, Error> {
+        let router = self.router.id;
+        let open = self
+            .app
+            .store()
+            .report(async move |tx: &mut Tx<'_>| lango_store::sessions::open_on(tx, router).await)
+            .await?;
+        let mut by_grant: HashMap<GrantId, Vec<Session>> = HashMap::new();
+        for session in open {
+            by_grant.entry(session.grant).or_default().push(session);
+        }
+        Ok(by_grant)
     }
 
     async fn note_survey(&self, survey: &Survey, now: Timestamp) -> Result<(), Error> {
@@ -245,6 +253,21 @@ impl Visit {
             }
             total.add(self.carry_out(work).await?);
         }
+    }
+
+    /// The same on arrival: what waits for a later try, because the router was away, is tried now.
+    ///
+    /// # Errors
+    /// As [`Visit::act`].
+    pub async fn act_at_once(&mut self) -> Result<Round, VisitError> {
+        let (router, now) = (self.router.id, self.app.clock().now());
+        self.app
+            .store()
+            .write(async move |tx: &mut Tx<'_>| {
+                lango_store::enforcements::try_at_once(tx, router, now).await
+            })
+            .await?;
+        self.act().await
     }
 
     async fn claim(&self) -> Result<Vec<Work>, Error> {
@@ -449,6 +472,34 @@ impl Visit {
 fn row_of(grant: GrantId, expected: &[(Expected, Order)]) -> Option<&(Expected, Order)> {
     let place = expected.binary_search_by_key(&grant, |(row, _)| row.grant).ok()?;
     expected.get(place)
+}
+
+/// Whether a comparison found something that is not written down. To write down again that
+/// thousands are still online would keep everything else waiting for the database.
+fn is_news_since(
+    online: &Online,
+    expected: &[(Expected, Order)],
+    open: &HashMap<GrantId, Vec<Session>>,
+    now: Timestamp,
+) -> bool {
+    let Some((row, order)) = row_of(online.grant, expected) else {
+        return !online.sessions.is_empty();
+    };
+    let open = open.get(&online.grant).map(Vec::as_slice).unwrap_or_default();
+    let counted = row.uptime_seen != online.uptime || row.data_seen != online.data;
+    if online.sessions.is_empty() {
+        return row.devices > 0 || !open.is_empty() || counted;
+    }
+    let known = row.devices == online.sessions.len() as i64
+        && open.len() == online.sessions.len()
+        && online.sessions.iter().all(|live| open.iter().any(|open| is_same(open, live, now)));
+    // Whoever is online by a grant whose clock stands still must start it, however often it takes.
+    !known || awaits_first_use(&order.wanted) || (is_metered(&order.wanted) && counted)
+}
+
+fn awaits_first_use(wanted: &Wanted) -> bool {
+    let deadline = wanted.profile().and_then(|profile| profile.deadline);
+    matches!(deadline, Some(RouterDeadline::Online(_)))
 }
 
 fn known(order: &Order) -> ((LoginKind, String), Known) {
