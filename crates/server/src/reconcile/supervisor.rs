@@ -2,7 +2,7 @@
 //! and knows how each is doing.
 
 use crate::app::App;
-use crate::reconcile::worker::{Board, Condition, Worker};
+use crate::reconcile::worker::{Board, Condition, Turns, Worker};
 use lango_domain::ids::{RouterId, TenantId};
 use lango_domain::time::{Span, Timestamp};
 use lango_routeros::Timeouts;
@@ -41,6 +41,7 @@ pub struct Supervisor {
     app: App,
     timeouts: Timeouts,
     boards: Boards,
+    turns: Turns,
     workers: HashMap<RouterId, (Router, CancellationToken)>,
     tasks: JoinSet<()>,
     without_router: BTreeMap<TenantId, Timestamp>,
@@ -53,6 +54,7 @@ impl Supervisor {
             app,
             timeouts,
             boards,
+            turns: Turns::default(),
             workers: HashMap::new(),
             tasks: JoinSet::new(),
             without_router: BTreeMap::new(),
@@ -108,7 +110,8 @@ impl Supervisor {
         }
         let (board, stop) = (Board::default(), stop.child_token());
         self.boards.lock().insert(router.id, board.clone());
-        let worker = Worker::new(self.app.clone(), router.clone(), self.timeouts, board);
+        let (app, turns) = (self.app.clone(), self.turns.clone());
+        let worker = Worker::new(app, router.clone(), self.timeouts, board, turns);
         self.tasks.spawn(worker.run(stop.clone()));
         self.workers.insert(router.id, (router, stop));
     }

@@ -4,17 +4,26 @@
 use crate::app::App;
 use crate::reconcile::backoff;
 use crate::reconcile::connect::{ConnectError, connect};
-use crate::reconcile::visit::{Visit, VisitError};
+use crate::reconcile::visit::{SyncReport, Visit, VisitError};
 use lango_domain::ids::Id;
 use lango_domain::time::{Span, Timestamp};
 use lango_routeros::Timeouts;
 use lango_store::routers::Router;
 use lango_store::{Error, Subscription, Topic, Tx};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// How often who is online is read, also when the router says nothing.
 const FOLLOW_EVERY: Span = Span::seconds(5);
+/// How soon after a reading a change leads to the next one. Where thousands are online somebody
+/// comes or goes all the time, and our own cuts are changes too: reading may take only a part of
+/// a router's time. Sessions tell how long they have been, so nothing is lost by reading later.
+const FOLLOW_AGAIN: Span = Span::seconds(1);
+/// What reading may take of the time, as one of so many parts.
+const FOLLOW_SHARE: i64 = 20;
+/// How long a router waits at most for its turn to be compared.
+const TURN: Span = Span::seconds(5);
 /// How often everything is compared.
 const SYNC_EVERY: Span = Span::minutes(5);
 /// How often a sign of life is written down.
@@ -67,6 +76,19 @@ impl Board {
     }
 }
 
+/// Comparing all of a router is work for this machine as well. If fifty did it at the same time,
+/// as after a start, all would be slow; so they take turns, and act on what is due while they
+/// wait. Somebody who is stuck holds up nobody: after [`TURN`] the others go on without.
+#[derive(Clone, Debug)]
+pub struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Turns {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Turns(Arc::new(Semaphore::new(2 * cores)))
+    }
+}
+
 /// A worker.
 pub struct Worker {
     app: App,
@@ -74,14 +96,15 @@ pub struct Worker {
     timeouts: Timeouts,
     board: Board,
     news: Subscription,
+    turns: Turns,
     failures: i64,
 }
 
 impl Worker {
     /// A worker for that router.
-    pub fn new(app: App, router: Router, timeouts: Timeouts, board: Board) -> Worker {
+    pub fn new(app: App, router: Router, timeouts: Timeouts, board: Board, turns: Turns) -> Worker {
         let news = app.store().subscribe(Topic::Router(router.id.raw()));
-        Worker { app, router, timeouts, board, news, failures: 0 }
+        Worker { app, router, timeouts, board, news, turns, failures: 0 }
     }
 
     /// Works until stopped. Work that is under way when the stop comes is not torn: an act either
@@ -116,7 +139,9 @@ impl Worker {
     async fn arrive(&mut self) -> Result<Visit, Trouble> {
         let driver = connect(&self.app, &self.router, self.timeouts).await?;
         let mut visit = Visit::new(self.app.clone(), self.router.clone(), driver);
-        let report = visit.sync().await?;
+        // What is decided does not wait for a comparison, which may take long.
+        visit.act_at_once().await?;
+        let report = self.compare(&mut visit).await?;
         self.failures = 0;
         self.board.write(Condition::Up { since: self.app.clock().now() });
         let (differences, online) = (report.differences.len(), report.online);
@@ -129,18 +154,42 @@ impl Worker {
         Ok(visit)
     }
 
+    async fn compare(&self, visit: &mut Visit) -> Result<SyncReport, VisitError> {
+        let turn = self.turn(visit).await?;
+        let report = visit.sync().await?;
+        drop(turn);
+        Ok(report)
+    }
+
+    /// Waits for a turn to compare, and acts on what falls due meanwhile.
+    async fn turn(&self, visit: &mut Visit) -> Result<Option<OwnedSemaphorePermit>, VisitError> {
+        let mut turn = std::pin::pin!(Arc::clone(&self.turns.0).acquire_owned());
+        let latest = self.app.clock().now() + TURN;
+        loop {
+            tokio::select! {
+                // The semaphore is never closed.
+                turn = &mut turn => return Ok(turn.ok()),
+                () = self.app.clock().sleep_until(latest) => return Ok(None),
+                () = self.news.woken() => drop(visit.act().await?),
+            }
+        }
+    }
+
     async fn work(&mut self, visit: &mut Visit) -> Result<std::convert::Infallible, VisitError> {
         let now = self.app.clock().now();
         let (mut follow_at, mut sync_at, mut contact_at) = (now, now + SYNC_EVERY, now);
+        let mut not_before = now;
         loop {
             visit.act().await?;
             let now = self.app.clock().now();
             if now >= follow_at {
                 visit.follow().await?;
-                follow_at = now + FOLLOW_EVERY;
+                let read_at = self.app.clock().now();
+                follow_at = read_at + FOLLOW_EVERY;
+                not_before = read_at + pause_after(read_at.since(now));
             }
             if now >= sync_at {
-                visit.sync().await?;
+                self.compare(visit).await?;
                 sync_at = now + SYNC_EVERY;
                 continue;
             }
@@ -151,8 +200,8 @@ impl Worker {
             let wake_at = self.next_attempt().await?.map_or(follow_at, |next| next.min(follow_at));
             tokio::select! {
                 () = self.news.woken() => {}
-                // The router says that its sessions changed: read them now.
-                () = visit.changed() => follow_at = now,
+                // The router says that its sessions changed: read them soon.
+                () = visit.changed() => follow_at = follow_at.min(not_before),
                 () = self.app.clock().sleep_until(wake_at.min(sync_at)) => {}
             }
         }
@@ -208,5 +257,23 @@ impl Worker {
         if let Err(error) = noted {
             tracing::error!(%error, router.name = %self.router.name, "a router's trouble could not be noted");
         }
+    }
+}
+
+/// The pause after a reading that took so long.
+fn pause_after(took: Span) -> Span {
+    let share = Span::from_micros(took.micros().saturating_mul(FOLLOW_SHARE));
+    share.max(FOLLOW_AGAIN).min(FOLLOW_EVERY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_takes_a_small_part_of_a_routers_time() {
+        assert_eq!(pause_after(Span::millis(1)), FOLLOW_AGAIN);
+        assert_eq!(pause_after(Span::millis(100)), Span::seconds(2));
+        assert_eq!(pause_after(Span::minutes(1)), FOLLOW_EVERY);
     }
 }
