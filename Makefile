@@ -16,13 +16,14 @@ test:
 	@scripts/set-up test
 	@scripts/test-all
 
+# BENCH="--only a,c" or "--scale 0.1" is less of it.
 bench:
 	@scripts/set-up build
-	cargo run --release --locked -p lango-server --example bench_engine
+	cargo run --release --locked -p lango-server --example bench_engine -- $(BENCH)
 	cargo run --release --locked -p lango-store --example bench_store
 
 bench-smoke:
-	cargo run --locked -p lango-server --example bench_engine -- --scale 0.01
+	cargo run --locked -p lango-server --example bench_engine -- --scale 0.01 --idle 3
 
 clean-test-servers:
 	scripts/test-postgres stop

@@ -59,7 +59,7 @@ pub(crate) async fn measure(
         });
         let one = peer.compare_one(0, &names).await?;
         let theirs = Span::from_micros(one.micros() * report.expected as i64);
-        let what = format!("d: full reconcile of {} objects", report.expected);
+        let what = format!("d: full reconcile of {} objects, best of 3", report.expected);
         let ratio = format!("{} ({} one by one)", times(*took, theirs), shown(theirs));
         figures.add_below(&what, *took, Span::seconds(3), ratio);
     }
