@@ -15,9 +15,9 @@ use std::time::Duration;
 
 /// The profile that Lango gives to one device at any speed.
 const PROFILE: &str = "lango-max-1";
-/// How much later than the deadline the simulated account's own limit strikes: all that a survey
-/// lets pass, so that what is measured is Lango and not the router.
-const LIMIT_LATER: Duration = Duration::from_secs(45);
+/// How much later than the deadline the simulated account's own limit strikes, as the driver sets
+/// it: every cut that is measured is Lango's.
+const LIMIT_LATER: Duration = lango_server::enforcement::routeros::ROUTER_MARGIN;
 
 /// What a router is asked.
 #[derive(serde::Serialize, serde::Deserialize)]
