@@ -201,6 +201,8 @@ impl World {
         row.push("version", self.make.version.as_str());
         row.push("free-memory", "201326592");
         row.push("total-memory", "268435456");
+        row.push("free-hdd-space", "67108864");
+        row.push("total-hdd-space", "134217728");
         row.push("cpu", "ARMv7");
         row.push("cpu-count", "4");
         row.push("cpu-load", "3");

@@ -14,13 +14,13 @@ use tokio::net::TcpStream;
 use crate::{Site, credentials, mac, timeouts};
 
 /// A client that says exactly what it is told.
-struct Raw {
-    stream: TcpStream,
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
     decoder: Decoder,
 }
 
 impl Raw {
-    async fn connect(site: &Site) -> Raw {
+    pub(crate) async fn connect(site: &Site) -> Raw {
         let stream = TcpStream::connect(site.router.api_address().unwrap()).await.unwrap();
         Raw { stream, decoder: Decoder::new() }
     }
@@ -32,20 +32,22 @@ impl Raw {
         raw
     }
 
-    async fn say(&mut self, words: &[&str]) {
+    pub(crate) async fn say<W: AsRef<[u8]>>(&mut self, words: &[W]) {
         let mut out = BytesMut::new();
-        encode(words.iter().map(|word| word.as_bytes()), &mut out);
+        encode(words, &mut out);
         self.stream.write_all(&out).await.unwrap();
     }
 
     /// The next sentence; empty at the end of the connection.
     async fn hear(&mut self) -> Vec<String> {
+        let words = self.hear_bytes().await;
+        words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    }
+
+    pub(crate) async fn hear_bytes(&mut self) -> Vec<Vec<u8>> {
         loop {
             if let Some(sentence) = self.decoder.next().unwrap() {
-                return sentence
-                    .words()
-                    .map(|word| String::from_utf8_lossy(word).into_owned())
-                    .collect();
+                return sentence.words().map(<[u8]>::to_vec).collect();
             }
             match self.stream.read_buf(self.decoder.buffer()).await {
                 Ok(0) | Err(_) => return Vec::new(),

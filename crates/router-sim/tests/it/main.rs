@@ -4,9 +4,12 @@
 
 mod api;
 mod cutting;
+#[path = "../../../routeros/tests/it/exchange.rs"]
+mod exchange;
 mod hotspot;
 mod lists;
 mod ppp;
+mod recordings;
 mod rest;
 mod third_party;
 mod time;

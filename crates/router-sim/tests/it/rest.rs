@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use crate::{Site, credentials, timeouts};
 
 /// Status and body of one raw request.
-async fn ask(site: &Site, method: &str, path: &str, body: &str) -> (u16, String) {
+pub(crate) async fn ask(site: &Site, method: &str, path: &str, body: &str) -> (u16, String) {
     ask_as(site, "bGFuZ286c2VjcmV0", method, path, body).await
 }
 

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod fake_router;
 #[cfg(test)]
 mod recordings;

@@ -29,7 +29,7 @@ type Answer = (u16, Vec<u8>);
 
 /// A scripted REST service: answers in the order given, remembers what it was asked.
 #[derive(Clone, Default)]
-struct Service {
+pub(crate) struct Service {
     answers: Arc<Mutex<VecDeque<Answer>>>,
     asked: Arc<Mutex<Vec<String>>>,
     connections: Arc<AtomicUsize>,
@@ -38,12 +38,12 @@ struct Service {
 }
 
 impl Service {
-    fn will_answer(&self, status: u16, body: impl Into<Vec<u8>>) {
+    pub(crate) fn will_answer(&self, status: u16, body: impl Into<Vec<u8>>) {
         self.answers.lock().unwrap().push_back((status, body.into()));
     }
 
     /// Method, path and body of the requests since the last look.
-    fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 
@@ -94,7 +94,7 @@ async fn bind() -> (TcpListener, u16) {
 }
 
 /// An open connection and the service behind it, which has forgotten the opening.
-async fn open() -> (Connection, Service) {
+pub(crate) async fn open() -> (Connection, Service) {
     let service = Service::default();
     let (listener, port) = bind().await;
     tokio::spawn(service.clone().serve(listener));
