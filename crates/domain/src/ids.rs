@@ -98,6 +98,12 @@ id!(/// A key for the API.
     TokenId, 'k', "token");
 id!(/// A person of the tenant's staff.
     UserId, 'u', "user");
+id!(/// An address that is told what happens.
+    WebhookId, 'w', "webhook");
+id!(/// One try to tell a webhook something.
+    DeliveryId, 'y', "delivery");
+id!(/// An action on many things at once.
+    TaskId, 'b', "task");
 
 fn print(raw: i64) -> [u8; LENGTH] {
     let mut rest = raw as u64;

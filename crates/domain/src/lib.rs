@@ -14,5 +14,6 @@ pub mod money;
 pub mod phone_number;
 pub mod plan;
 pub mod quantity;
+pub mod role;
 pub mod time;
 pub mod wanted;

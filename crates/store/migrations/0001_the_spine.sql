@@ -12,7 +12,8 @@ CREATE TABLE tenants (
   language TEXT NOT NULL,
   currency TEXT NOT NULL,
   device_retention {time} NOT NULL,
-  created_at {time} NOT NULL
+  created_at {time} NOT NULL,
+  version {int} NOT NULL DEFAULT 1
 ) {strict};
 
 CREATE TABLE staff (
@@ -27,13 +28,16 @@ CREATE TABLE staff (
 
 CREATE TABLE tokens (
   id {id} PRIMARY KEY,
-  tenant_id {int} NOT NULL REFERENCES tenants (id),
+  -- None is above all businesses.
+  tenant_id {int} REFERENCES tenants (id),
   name TEXT NOT NULL,
   hash {bytes} NOT NULL,
   role TEXT NOT NULL,
   created_at {time} NOT NULL,
+  expires_at {time},
   UNIQUE (hash)
 ) {strict};
+CREATE INDEX tokens_of_tenant ON tokens (tenant_id, name);
 
 CREATE TABLE routers (
   id {id} PRIMARY KEY,
@@ -48,6 +52,7 @@ CREATE TABLE routers (
   last_sync_at {time},
   last_error TEXT,
   last_error_at {time},
+  version {int} NOT NULL DEFAULT 1,
   UNIQUE (tenant_id, name)
 ) {strict};
 
@@ -67,6 +72,9 @@ CREATE TABLE plans (
   currency TEXT NOT NULL,
   terms_id {int} NOT NULL REFERENCES terms (id),
   created_at {time} NOT NULL,
+  -- From then on it is not sold any more; what was sold keeps it.
+  retired_at {time},
+  version {int} NOT NULL DEFAULT 1,
   UNIQUE (tenant_id, name)
 ) {strict};
 
@@ -78,9 +86,11 @@ CREATE TABLE customers (
   phone TEXT,
   language TEXT,
   created_at {time} NOT NULL,
+  version {int} NOT NULL DEFAULT 1,
   UNIQUE (tenant_id, phone)
 ) {strict};
 CREATE INDEX customers_by_name ON customers (tenant_id, name_fold, id);
+CREATE INDEX customers_by_age ON customers (tenant_id, id);
 
 CREATE TABLE grants (
   id {id} PRIMARY KEY,
@@ -91,7 +101,7 @@ CREATE TABLE grants (
   router_id {int} REFERENCES routers (id),
   kind TEXT NOT NULL,
   -- What staff may see: a user name, an address, a masked code.
-  label TEXT NOT NULL,
+  label {key} NOT NULL,
   login_hash {bytes} NOT NULL,
   access {bytes} NOT NULL,
   terms_id {int} NOT NULL REFERENCES terms (id),
@@ -102,14 +112,17 @@ CREATE TABLE grants (
   next_deadline {time},
   version {int} NOT NULL,
   created_at {time} NOT NULL,
-  UNIQUE (tenant_id, login_hash)
+  -- The hash first: nothing that lists a tenant's grants may walk this index.
+  UNIQUE (login_hash, tenant_id)
 ) {strict};
 CREATE INDEX grants_due ON grants (next_deadline) WHERE next_deadline IS NOT NULL;
-CREATE INDEX grants_ending ON grants (tenant_id, ends_at) WHERE ended_at IS NULL AND ends_at IS NOT NULL;
-CREATE INDEX grants_by_customer ON grants (tenant_id, customer_id) WHERE customer_id IS NOT NULL;
+CREATE INDEX grants_ending ON grants (tenant_id, ends_at, id) WHERE ended_at IS NULL AND ends_at IS NOT NULL;
+CREATE INDEX grants_by_customer ON grants (customer_id, id) WHERE customer_id IS NOT NULL;
 CREATE INDEX grants_by_label ON grants (tenant_id, label, id);
 CREATE INDEX grants_everywhere ON grants (tenant_id, id) WHERE ended_at IS NULL AND router_id IS NULL;
 CREATE INDEX grants_by_kind ON grants (tenant_id, kind, id);
+CREATE INDEX grants_by_age ON grants (tenant_id, id);
+CREATE INDEX grants_by_state ON grants (tenant_id, state, id);
 
 CREATE TABLE enforcements (
   router_id {int} NOT NULL REFERENCES routers (id),
@@ -185,6 +198,8 @@ CREATE TABLE sessions (
 ) {strict};
 CREATE INDEX sessions_open ON sessions (router_id, grant_id) WHERE ended_at IS NULL;
 CREATE INDEX sessions_of_grant ON sessions (grant_id, id);
+CREATE INDEX sessions_by_age ON sessions (tenant_id, id);
+CREATE INDEX sessions_live ON sessions (tenant_id, id) WHERE ended_at IS NULL;
 
 CREATE TABLE devices (
   tenant_id {int} NOT NULL,
@@ -211,9 +226,10 @@ CREATE TABLE jobs (
   last_error TEXT,
   finished_at {time},
   gave_up {int} NOT NULL,
-  UNIQUE (tenant_id, once_key)
+  UNIQUE (once_key, tenant_id)
 ) {strict};
 CREATE INDEX jobs_pending ON jobs (run_at) WHERE run_at IS NOT NULL;
+CREATE INDEX jobs_by_age ON jobs (tenant_id, id);
 CREATE INDEX jobs_given_up ON jobs (tenant_id, finished_at) WHERE gave_up = 1;
 
 CREATE TABLE messages (
@@ -238,9 +254,14 @@ CREATE TABLE activity (
   router_id {int},
   what TEXT NOT NULL,
   detail TEXT NOT NULL,
+  -- Its place in the order of commits, given shortly after its own: ids are made before.
+  place {int},
   PRIMARY KEY (tenant_id, id)
 ) {clustered};
 CREATE INDEX activity_of_grant ON activity (grant_id, id) WHERE grant_id IS NOT NULL;
+CREATE INDEX activity_of_router ON activity (router_id, id) WHERE router_id IS NOT NULL;
+CREATE INDEX activity_unplaced ON activity (id) WHERE place IS NULL;
+CREATE INDEX activity_news ON activity (tenant_id, place) WHERE place IS NOT NULL;
 
 CREATE TABLE strangers (
   router_id {int} NOT NULL REFERENCES routers (id),

@@ -2,14 +2,15 @@
 
 use crate::stored_as;
 use lango_domain::ids::{
-    ActivityId, CustomerId, DeviceId, GrantId, Id, JobId, MessageId, PlanId, RouterId, SessionId,
-    TenantId, TokenId, UserId,
+    ActivityId, CustomerId, DeliveryId, DeviceId, GrantId, Id, JobId, MessageId, PlanId, RouterId,
+    SessionId, TaskId, TenantId, TokenId, UserId, WebhookId,
 };
 use lango_domain::language::Language;
 use lango_domain::mac_address::MacAddress;
 use lango_domain::money::Currency;
 use lango_domain::phone_number::{Country, PhoneNumber};
 use lango_domain::quantity::DataSize;
+use lango_domain::role::Role;
 use lango_domain::time::{Span, Timestamp};
 use lango_domain::{access::GrantKind, calendar::Zone};
 
@@ -20,7 +21,7 @@ macro_rules! ids {
 }
 ids!(
     TenantId, RouterId, PlanId, CustomerId, DeviceId, GrantId, SessionId, JobId, ActivityId,
-    MessageId, TokenId, UserId
+    MessageId, TokenId, UserId, WebhookId, DeliveryId, TaskId
 );
 
 stored_as!(Timestamp: i64, |micros| Some(Timestamp::from_micros(micros)), |at| at.micros());
@@ -30,6 +31,7 @@ stored_as!(DataSize: i64, |bytes| u64::try_from(bytes).ok().map(DataSize::bytes)
 stored_as!(Currency: String, |code| code.parse().ok(), |currency| currency.code());
 stored_as!(Country: String, |code| code.parse().ok(), |country| country.code());
 stored_as!(Language: String, |code| code.parse().ok(), |language| language.code());
+stored_as!(Role: String, |word| word.parse().ok(), |role| role.word());
 stored_as!(Zone: String, |name| name.parse().ok(), |zone| zone.name());
 stored_as!(PhoneNumber: String, |text| PhoneNumber::from_e164(&text), |phone| phone.as_str());
 stored_as!(MacAddress: String, |text| text.parse().ok(), |mac| mac.to_string());

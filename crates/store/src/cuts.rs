@@ -1,6 +1,6 @@
 //! The proof: one row for every cut that a router confirmed. Append-only.
 
-use crate::{Error, FromRow, Row, Sql, Tx, args, bulk, sql};
+use crate::{Error, FromRow, Order, Row, Sql, Tx, args, bulk, sql};
 use lango_domain::ids::{GrantId, RouterId, TenantId};
 use lango_domain::time::{Span, Timestamp};
 
@@ -60,13 +60,23 @@ const PAGE: Sql = sql!(
      confirmed_by, sessions_ended FROM cuts WHERE tenant_id = $1 AND id < $2 \
      ORDER BY id DESC LIMIT $3"
 );
+const PAGE_FORWARDS: Sql = sql!(
+    "SELECT id, tenant_id, router_id, grant_id, due_at, confirmed_at, lateness, attempts, \
+     confirmed_by, sessions_ended FROM cuts \
+     WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+);
+const FIND_BY_ID: Sql = sql!(
+    "SELECT id, tenant_id, router_id, grant_id, due_at, confirmed_at, lateness, attempts, \
+     confirmed_by, sessions_ended FROM cuts \
+     WHERE tenant_id = $1 AND id = $2"
+);
 const OF_GRANT: Sql = sql!(
     "SELECT id, tenant_id, router_id, grant_id, due_at, confirmed_at, lateness, attempts, \
      confirmed_by, sessions_ended FROM cuts WHERE grant_id = $1 ORDER BY id"
 );
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] = &[PAGE, OF_GRANT];
+pub(crate) const STATEMENTS: &[Sql] = &[PAGE, PAGE_FORWARDS, FIND_BY_ID, OF_GRANT];
 /// Bulk statements that the tests prepare on both databases.
 pub(crate) const BULKS: &[crate::Bulk] = &[INSERT];
 
@@ -96,4 +106,24 @@ pub async fn page(
 /// All cuts of a grant, in order.
 pub async fn of_grant(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<Cut>, Error> {
     tx.all(OF_GRANT, &args![grant]).await
+}
+
+/// A tenant's cuts, from the one given on.
+pub async fn listed(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    order: Order,
+    from: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Cut>, Error> {
+    let statement = match order {
+        Order::Ascending => PAGE_FORWARDS,
+        Order::Descending => PAGE,
+    };
+    tx.all(statement, &args![tenant, from.unwrap_or(order.beginning()), limit]).await
+}
+
+/// One of a tenant's cuts, if there is such a one.
+pub async fn by_id(tx: &mut Tx<'_>, tenant: TenantId, id: i64) -> Result<Option<Cut>, Error> {
+    tx.optional(FIND_BY_ID, &args![tenant, id]).await
 }

@@ -200,6 +200,88 @@ impl FromRow for Line {
     }
 }
 
+/// One grant on one router, in full.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// On which router.
+    pub router: RouterId,
+    /// For which grant.
+    pub grant: GrantId,
+    /// What staff may see of its login.
+    pub label: String,
+    /// The word for what is wanted.
+    pub wanted: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// The instant from which lateness counts.
+    pub due_at: Timestamp,
+    /// The word for what the router confirmed last.
+    pub confirmed: Option<String>,
+    /// When it did.
+    pub confirmed_at: Option<Timestamp>,
+    /// Who made it so: `lango` or `router`.
+    pub confirmed_by: Option<String>,
+    /// When it is tried next; none if there is no work.
+    pub next_attempt_at: Option<Timestamp>,
+    /// Failed tries since the last success.
+    pub failures: i64,
+    /// What last went wrong.
+    pub last_error: Option<String>,
+    /// Devices online, as last counted.
+    pub devices: i64,
+    /// The router's counter of time online, as last read.
+    pub uptime: Span,
+    /// The router's counter of data, as last read.
+    pub data: DataSize,
+}
+
+impl FromRow for Standing {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Standing {
+            router: row.get(0)?,
+            grant: row.get(1)?,
+            label: row.get(2)?,
+            wanted: row.get(3)?,
+            since: row.get(4)?,
+            due_at: row.get(5)?,
+            confirmed: row.get(6)?,
+            confirmed_at: row.get(7)?,
+            confirmed_by: row.get(8)?,
+            next_attempt_at: row.get(9)?,
+            failures: row.get(10)?,
+            last_error: row.get(11)?,
+            devices: row.get(12)?,
+            uptime: row.get(13)?,
+            data: row.get(14)?,
+        })
+    }
+}
+
+/// A list of enforcements as [`Standing`] reads it.
+macro_rules! standing {
+    ($which:literal) => {
+        sql!(
+            "SELECT e.router_id, e.grant_id, g.label, e.access, e.since, e.due_at, \
+             e.confirmed_access, e.confirmed_at, e.confirmed_by, e.next_attempt_at, e.failures, \
+             e.last_error, e.devices, e.uptime_seen, e.data_seen FROM enforcements e \
+             JOIN grants g ON g.id = e.grant_id WHERE ",
+            $which
+        )
+    };
+}
+const STANDING_ON: Sql =
+    standing!("e.router_id = $1 AND e.grant_id > $2 ORDER BY e.grant_id LIMIT $3");
+const STANDING_OF: Sql = standing!("e.grant_id = $1 ORDER BY e.router_id");
+const WAITING_ON: Sql = standing!(
+    "e.router_id = $1 AND e.next_attempt_at IS NOT NULL \
+     AND (e.next_attempt_at, e.grant_id) > ($2, $3) \
+     ORDER BY e.next_attempt_at, e.grant_id LIMIT $4"
+);
+const HURRY: Sql = sql!(
+    "UPDATE enforcements SET next_attempt_at = due_at WHERE router_id = $1 AND grant_id = $2 \
+     AND next_attempt_at IS NOT NULL AND next_attempt_at > $3 AND failures > 0"
+);
+
 // A wish that is the same as before is no news and makes no work: paid again before the router
 // answered means nothing to do. Except towards a router that confirmed something else.
 const WANT: crate::Bulk = bulk!(
@@ -336,6 +418,10 @@ const LONG_OVER: Sql = sql!(
 
 /// Statements that the tests prepare on both databases.
 pub(crate) const STATEMENTS: &[Sql] = &[
+    STANDING_ON,
+    STANDING_OF,
+    WAITING_ON,
+    HURRY,
     PENDING,
     NEXT_ATTEMPT,
     AT_ONCE,
@@ -519,4 +605,46 @@ pub async fn long_over(
 /// Forgets a grant on a router, after its objects were taken off there.
 pub async fn forget(tx: &mut Tx<'_>, router: RouterId, grant: GrantId) -> Result<(), Error> {
     tx.execute(FORGET, &args![router, grant]).await.map(drop)
+}
+
+/// What a router is to hold, by grant, after the one given.
+pub async fn standing_on(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    after: GrantId,
+    limit: i64,
+) -> Result<Vec<Standing>, Error> {
+    tx.all(STANDING_ON, &args![router, after, limit]).await
+}
+
+/// What waits for a router, soonest first, after the place given.
+pub async fn waiting_on(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    after: Option<(Timestamp, GrantId)>,
+    limit: i64,
+) -> Result<Vec<Standing>, Error> {
+    let (at, grant) = after.unwrap_or((Timestamp::from_micros(0), GrantId::from_raw(0)));
+    tx.all(WAITING_ON, &args![router, at, grant, limit]).await
+}
+
+/// What routers are to hold of a grant.
+pub async fn standing_of(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<Standing>, Error> {
+    tx.all(STANDING_OF, &args![grant]).await
+}
+
+/// Has work tried at once that failed and waits for a later try. False if there is none such: it
+/// is done, or due already. Work that a worker has in hand at this moment is done once more; that
+/// does no harm, and the later report counts.
+pub async fn hurry(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    grant: GrantId,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let hurried = tx.execute(HURRY, &args![router, grant, now]).await? == 1;
+    if hurried {
+        tx.wake(Topic::Router(router.raw()));
+    }
+    Ok(hurried)
 }

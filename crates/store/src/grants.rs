@@ -1,7 +1,7 @@
 //! Grants, and the one index that says which of them is due.
 
 use crate::plans::TermsId;
-use crate::{Arg, Error, FromRow, Row, Sql, ToArg, ToArgs, Tx, args, bulk, sql};
+use crate::{Arg, Error, FromRow, Order, Row, Sql, ToArg, ToArgs, Tx, args, bulk, sql};
 use lango_domain::access::GrantKind;
 use lango_domain::grant::{Grant, Meter, Presence, State};
 use lango_domain::ids::{CustomerId, GrantId, Id, RouterId, TenantId};
@@ -52,6 +52,30 @@ pub struct GrantLine {
     pub ends_at: Option<Timestamp>,
 }
 
+/// A grant as lists show it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// The grant.
+    pub stored: StoredGrant,
+    /// The plan's name.
+    pub plan: String,
+    /// Since when it exists.
+    pub created_at: Timestamp,
+}
+
+/// Which grants of a tenant are listed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pick {
+    /// All.
+    All,
+    /// Those of a kind.
+    Kind(GrantKind),
+    /// Those in the state of that word.
+    State(&'static str),
+    /// Those of a customer.
+    Customer(CustomerId),
+}
+
 /// What changes in a grant's life.
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Life {
@@ -79,6 +103,13 @@ impl FromRow for StoredGrant {
         let (terms_id, router, label, version) =
             (row.get(5)?, row.get(8)?, row.get(9)?, row.get(10)?);
         Ok(StoredGrant { grant, terms_id, label, router, version })
+    }
+}
+
+impl FromRow for Listed {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        let stored = StoredGrant::from_row(row)?;
+        Ok(Listed { stored, plan: row.get(11)?, created_at: row.get(12)? })
     }
 }
 
@@ -187,12 +218,60 @@ const BY_LOGIN: Sql = sql!(
 const OF_CUSTOMER: Sql = sql!(
     "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
      g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
-     WHERE g.tenant_id = $1 AND g.customer_id = $2 ORDER BY g.id"
+     WHERE +g.tenant_id = $1 AND g.customer_id = $2 ORDER BY g.id"
 );
 const BY_LABEL: Sql = sql!(
     "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
      g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
      WHERE g.tenant_id = $1 AND g.label = $2 ORDER BY g.id LIMIT 20"
+);
+/// A list of grants as [`Listed`] reads it.
+macro_rules! listed {
+    ($which:literal) => {
+        sql!(
+            "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
+             g.life, g.router_id, g.label, g.version, p.name, g.created_at FROM grants g \
+             JOIN terms t ON t.id = g.terms_id JOIN plans p ON p.id = g.plan_id WHERE ",
+            $which
+        )
+    };
+}
+const LISTED: Sql = listed!("g.id = $1");
+// As pairs, or PostgreSQL walks along the ids through the rows of all tenants.
+const BY_AGE: Sql = listed!(
+    "(g.tenant_id, g.id) > ($1, $2) AND g.tenant_id <= $1 ORDER BY g.tenant_id, g.id LIMIT $3"
+);
+const BY_AGE_BACKWARDS: Sql = listed!(
+    "(g.tenant_id, g.id) < ($1, $2) AND g.tenant_id >= $1 \
+     ORDER BY g.tenant_id DESC, g.id DESC LIMIT $3"
+);
+const BY_KIND: Sql =
+    listed!("g.tenant_id = $1 AND g.kind = $2 AND g.id > $3 ORDER BY g.id LIMIT $4");
+const BY_KIND_BACKWARDS: Sql =
+    listed!("g.tenant_id = $1 AND g.kind = $2 AND g.id < $3 ORDER BY g.id DESC LIMIT $4");
+const BY_STATE: Sql =
+    listed!("g.tenant_id = $1 AND g.state = $2 AND g.id > $3 ORDER BY g.id LIMIT $4");
+const BY_STATE_BACKWARDS: Sql =
+    listed!("g.tenant_id = $1 AND g.state = $2 AND g.id < $3 ORDER BY g.id DESC LIMIT $4");
+const BY_CUSTOMER: Sql =
+    listed!("+g.tenant_id = $1 AND g.customer_id = $2 AND g.id > $3 ORDER BY g.id LIMIT $4");
+const BY_CUSTOMER_BACKWARDS: Sql =
+    listed!("+g.tenant_id = $1 AND g.customer_id = $2 AND g.id < $3 ORDER BY g.id DESC LIMIT $4");
+const BY_END: Sql = listed!(
+    "g.tenant_id = $1 AND g.ended_at IS NULL AND g.ends_at IS NOT NULL \
+     AND (g.ends_at, g.id) > ($2, $3) ORDER BY g.ends_at, g.id LIMIT $4"
+);
+const BY_END_BACKWARDS: Sql = listed!(
+    "g.tenant_id = $1 AND g.ended_at IS NULL AND g.ends_at IS NOT NULL \
+     AND (g.ends_at, g.id) < ($2, $3) ORDER BY g.ends_at DESC, g.id DESC LIMIT $4"
+);
+const LABELLED: Sql = listed!(
+    "g.tenant_id = $1 AND (g.label, g.id) > ($2, $3) AND g.label < $4 \
+     ORDER BY g.label, g.id LIMIT $5"
+);
+const MOVE: Sql = sql!(
+    "UPDATE grants SET router_id = $1, plan_id = $2, customer_id = $3, version = version + 1 \
+     WHERE id = $4 AND version = $5"
 );
 const ACCESS: Sql = sql!("SELECT access FROM grants WHERE id = $1");
 const PAGE: Sql = sql!(
@@ -210,11 +289,18 @@ const COUNT_RUNNING: Sql = sql!(
     "SELECT COUNT(*) FROM grants WHERE tenant_id = $1 AND ended_at IS NULL AND ends_at IS NOT NULL \
      AND ends_at > $2"
 );
+// SQLite would walk through the ended ones too, which are most.
 const FOR_NEW_ROUTER: Sql = sql!(
-    "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
-     g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
-     WHERE g.tenant_id = $1 AND g.id > $2 AND g.ended_at IS NULL AND g.router_id IS NULL \
-     ORDER BY g.id LIMIT $3"
+    sqlite: "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
+             g.life, g.router_id, g.label, g.version \
+             FROM grants g INDEXED BY grants_everywhere JOIN terms t ON t.id = g.terms_id \
+             WHERE g.tenant_id = $1 AND g.id > $2 AND g.ended_at IS NULL AND g.router_id IS NULL \
+             ORDER BY g.id LIMIT $3",
+    postgres: "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
+               g.life, g.router_id, g.label, g.version \
+               FROM grants g JOIN terms t ON t.id = g.terms_id \
+               WHERE g.tenant_id = $1 AND g.id > $2 AND g.ended_at IS NULL \
+               AND g.router_id IS NULL ORDER BY g.id LIMIT $3",
 );
 
 /// Statements that the tests prepare on both databases.
@@ -225,6 +311,19 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     BY_LOGIN,
     OF_CUSTOMER,
     BY_LABEL,
+    LISTED,
+    BY_AGE,
+    BY_AGE_BACKWARDS,
+    BY_KIND,
+    BY_KIND_BACKWARDS,
+    BY_STATE,
+    BY_STATE_BACKWARDS,
+    BY_CUSTOMER,
+    BY_CUSTOMER_BACKWARDS,
+    BY_END,
+    BY_END_BACKWARDS,
+    LABELLED,
+    MOVE,
     ACCESS,
     PAGE,
     ENDING,
@@ -350,6 +449,84 @@ pub async fn by_label(
 /// The sealed login of a grant.
 pub async fn access(tx: &mut Tx<'_>, id: GrantId) -> Result<Vec<u8>, Error> {
     tx.one(ACCESS, &args![id]).await
+}
+
+/// One grant as lists show it, if there is such a one.
+pub async fn show(tx: &mut Tx<'_>, id: GrantId) -> Result<Option<Listed>, Error> {
+    tx.optional(LISTED, &args![id]).await
+}
+
+/// The picked grants of a tenant by age, from the one given on.
+pub async fn listed(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    pick: Pick,
+    order: Order,
+    from: Option<GrantId>,
+    limit: i64,
+) -> Result<Vec<Listed>, Error> {
+    let from = from.unwrap_or(GrantId::from_raw(order.beginning()));
+    let is_up = order == Order::Ascending;
+    match pick {
+        Pick::All => {
+            let statement = if is_up { BY_AGE } else { BY_AGE_BACKWARDS };
+            tx.all(statement, &args![tenant, from, limit]).await
+        }
+        Pick::Kind(kind) => {
+            let statement = if is_up { BY_KIND } else { BY_KIND_BACKWARDS };
+            tx.all(statement, &args![tenant, kind, from, limit]).await
+        }
+        Pick::State(word) => {
+            let statement = if is_up { BY_STATE } else { BY_STATE_BACKWARDS };
+            tx.all(statement, &args![tenant, word, from, limit]).await
+        }
+        Pick::Customer(customer) => {
+            let statement = if is_up { BY_CUSTOMER } else { BY_CUSTOMER_BACKWARDS };
+            tx.all(statement, &args![tenant, customer, from, limit]).await
+        }
+    }
+}
+
+/// A tenant's grants with an end ahead of them, by that end, from the place given on.
+pub async fn listed_by_end(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    order: Order,
+    from: Option<(Timestamp, GrantId)>,
+    limit: i64,
+) -> Result<Vec<Listed>, Error> {
+    let beginning =
+        || (Timestamp::from_micros(order.beginning()), GrantId::from_raw(order.beginning()));
+    let (end, id) = from.unwrap_or_else(beginning);
+    let statement = match order {
+        Order::Ascending => BY_END,
+        Order::Descending => BY_END_BACKWARDS,
+    };
+    tx.all(statement, &args![tenant, end, id, limit]).await
+}
+
+/// A tenant's grants whose label begins with `prefix`, by label, after the place given.
+pub async fn listed_by_label(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    prefix: &str,
+    after: Option<(String, GrantId)>,
+    limit: i64,
+) -> Result<Vec<Listed>, Error> {
+    let (label, id) = after.unwrap_or_else(|| (prefix.to_owned(), GrantId::from_raw(0)));
+    let end = format!("{prefix}\u{10FFFF}");
+    tx.all(LABELLED, &args![tenant, label, id, end, limit]).await
+}
+
+/// Writes where a grant is good, what it is sold as and who has it. Its version must be as read
+/// and grows by one.
+///
+/// # Errors
+/// [`Error::Retry`] if somebody else changed it meanwhile.
+pub async fn move_to(tx: &mut Tx<'_>, stored: &StoredGrant) -> Result<(), Error> {
+    let StoredGrant { grant, router, version, .. } = stored;
+    let row = args![router, grant.plan, grant.customer, grant.id, version];
+    crate::written_once(tx.execute(MOVE, &row).await?, "moving a grant")
 }
 
 /// Grants of a kind, oldest first, after the one given.

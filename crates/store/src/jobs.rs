@@ -1,7 +1,7 @@
 //! Jobs: effects that must happen at least once, written in the transaction that made them
 //! necessary. A job has a reason, and one reason makes one job ever.
 
-use crate::{Arg, Error, FromRow, Row, Sql, ToArg, ToArgs, Topic, Tx, args, bulk, sql};
+use crate::{Arg, Error, FromRow, Order, Row, Sql, ToArg, ToArgs, Topic, Tx, args, bulk, sql};
 use lango_domain::ids::{GrantId, Id, JobId, MessageId, TenantId};
 use lango_domain::time::Timestamp;
 
@@ -64,6 +64,42 @@ impl FromRow for Job {
             kind: row.get(3)?,
             payload: row.get(4)?,
             attempt: row.get(5)?,
+        })
+    }
+}
+
+/// A job in a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct JobLine {
+    /// Its identity.
+    pub id: JobId,
+    /// About which grant.
+    pub grant: Option<GrantId>,
+    /// What sort of work.
+    pub kind: String,
+    /// When it may be done next; none if it is over.
+    pub run_at: Option<Timestamp>,
+    /// How many tries were begun.
+    pub attempt: i64,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// When it was over.
+    pub finished_at: Option<Timestamp>,
+    /// Whether it was given up.
+    pub gave_up: bool,
+}
+
+impl FromRow for JobLine {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(JobLine {
+            id: row.get(0)?,
+            grant: row.get(1)?,
+            kind: row.get(2)?,
+            run_at: row.get(3)?,
+            attempt: row.get(4)?,
+            last_error: row.get(5)?,
+            finished_at: row.get(6)?,
+            gave_up: row.get::<i64>(7)? != 0,
         })
     }
 }
@@ -144,9 +180,41 @@ const MESSAGES: Sql = sql!(
      WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
 );
 
+const BY_ID: Sql = sql!(
+    "SELECT id, grant_id, kind, run_at, attempt, last_error, finished_at, gave_up FROM jobs \
+     WHERE tenant_id = $1 AND id = $2"
+);
+const PAGE: Sql = sql!(
+    "SELECT id, grant_id, kind, run_at, attempt, last_error, finished_at, gave_up FROM jobs \
+     WHERE (tenant_id, id) > ($1, $2) AND tenant_id <= $1 ORDER BY tenant_id, id LIMIT $3"
+);
+const PAGE_BACKWARDS: Sql = sql!(
+    "SELECT id, grant_id, kind, run_at, attempt, last_error, finished_at, gave_up FROM jobs \
+     WHERE (tenant_id, id) < ($1, $2) AND tenant_id >= $1 \
+     ORDER BY tenant_id DESC, id DESC LIMIT $3"
+);
+// A job that is being done at this moment is left to whom it belongs.
+const AGAIN: Sql = sql!(
+    "UPDATE jobs SET run_at = $1, finished_at = NULL, gave_up = 0 \
+     WHERE tenant_id = $2 AND id = $3 AND (gave_up = 1 OR run_at > $1)"
+);
+
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] =
-    &[CLAIM, NEXT, FINISH, RETRY, GIVE_UP, COUNT_WAITING, COUNT_GIVEN_UP, LOG, MESSAGES];
+pub(crate) const STATEMENTS: &[Sql] = &[
+    CLAIM,
+    NEXT,
+    FINISH,
+    RETRY,
+    GIVE_UP,
+    COUNT_WAITING,
+    COUNT_GIVEN_UP,
+    LOG,
+    MESSAGES,
+    BY_ID,
+    PAGE,
+    PAGE_BACKWARDS,
+    AGAIN,
+];
 /// Bulk statements that the tests prepare on both databases.
 pub(crate) const BULKS: &[crate::Bulk] = &[PUSH];
 
@@ -217,4 +285,41 @@ pub async fn messages(
 ) -> Result<Vec<Message>, Error> {
     let before = before.unwrap_or(MessageId::from_raw(i64::MAX));
     tx.all(MESSAGES, &args![tenant, before, limit]).await
+}
+
+/// One job, if the tenant has such a one.
+pub async fn find(tx: &mut Tx<'_>, tenant: TenantId, id: JobId) -> Result<Option<JobLine>, Error> {
+    tx.optional(BY_ID, &args![tenant, id]).await
+}
+
+/// A tenant's jobs, from the one given on.
+pub async fn listed(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    order: Order,
+    from: Option<JobId>,
+    limit: i64,
+) -> Result<Vec<JobLine>, Error> {
+    let from = from.unwrap_or(JobId::from_raw(order.beginning()));
+    let statement = match order {
+        Order::Ascending => PAGE,
+        Order::Descending => PAGE_BACKWARDS,
+    };
+    tx.all(statement, &args![tenant, from, limit]).await
+}
+
+/// Has a job tried at once that was given up or waits for a later try. False if it is neither.
+///
+/// Its attempts are not forgotten, so one that was given up has one more try, not twenty.
+pub async fn try_again(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    id: JobId,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let hurried = tx.execute(AGAIN, &args![now, tenant, id]).await? == 1;
+    if hurried {
+        tx.wake(Topic::Jobs);
+    }
+    Ok(hurried)
 }

@@ -10,6 +10,7 @@ mod engine;
 mod error;
 mod json;
 pub mod migrations;
+mod order;
 pub mod schema;
 pub mod secrets;
 mod sql;
@@ -26,12 +27,21 @@ pub mod grants;
 pub mod jobs;
 pub mod plans;
 pub mod receipts;
+pub mod requests;
 pub mod routers;
 pub mod sessions;
+pub mod tasks;
 pub mod tenants;
+pub mod webhooks;
 
 pub use engine::{DatabaseUrl, Settings, Store, Tx};
 pub use error::{Cause, Error, Result, Unique};
+pub use order::Order;
 pub use sql::{Bulk, Sql};
 pub use value::{Arg, Column, FromRow, IntoArg, Mismatch, Row, ToArg, ToArgs, Value};
 pub use wake::{Subscription, Topic};
+
+/// A row whose version was as read was written; any other outcome is another's doing.
+fn written_once(rows: u64, attempted: &str) -> Result<()> {
+    if rows == 1 { Ok(()) } else { Err(Error::changed_meanwhile(attempted)) }
+}

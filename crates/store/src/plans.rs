@@ -17,6 +17,10 @@ pub struct StoredPlan {
     pub plan: Plan,
     /// Its terms' number.
     pub terms_id: TermsId,
+    /// Since when it is not sold any more.
+    pub retired_at: Option<Timestamp>,
+    /// Grows with every change.
+    pub version: i64,
 }
 
 impl FromRow for StoredPlan {
@@ -28,7 +32,8 @@ impl FromRow for StoredPlan {
             price: Money::new(row.get(3)?, row.get(4)?),
             terms: crate::json::read("terms.body", &row.get::<String>(6)?)?,
         };
-        Ok(StoredPlan { plan, terms_id: row.get(5)? })
+        let (terms_id, retired_at, version) = (row.get(5)?, row.get(7)?, row.get(8)?);
+        Ok(StoredPlan { plan, terms_id, retired_at, version })
     }
 }
 
@@ -37,16 +42,23 @@ const INSERT: Sql = sql!(
      VALUES ($1, $2, $3, $4, $5, $6, $7)"
 );
 const OF_TENANT: Sql = sql!(
-    "SELECT p.id, p.tenant_id, p.name, p.price, p.currency, p.terms_id, t.body \
+    "SELECT p.id, p.tenant_id, p.name, p.price, p.currency, p.terms_id, t.body, p.retired_at, \
+     p.version \
      FROM plans p JOIN terms t ON t.id = p.terms_id WHERE p.tenant_id = $1 ORDER BY p.name"
 );
 const BY_NAME: Sql = sql!(
-    "SELECT p.id, p.tenant_id, p.name, p.price, p.currency, p.terms_id, t.body \
+    "SELECT p.id, p.tenant_id, p.name, p.price, p.currency, p.terms_id, t.body, p.retired_at, \
+     p.version \
      FROM plans p JOIN terms t ON t.id = p.terms_id WHERE p.tenant_id = $1 AND p.name = $2"
 );
 const BY_ID: Sql = sql!(
-    "SELECT p.id, p.tenant_id, p.name, p.price, p.currency, p.terms_id, t.body \
+    "SELECT p.id, p.tenant_id, p.name, p.price, p.currency, p.terms_id, t.body, p.retired_at, \
+     p.version \
      FROM plans p JOIN terms t ON t.id = p.terms_id WHERE p.id = $1"
+);
+const CHANGE: Sql = sql!(
+    "UPDATE plans SET name = $1, price = $2, currency = $3, terms_id = $4, retired_at = $5, \
+     version = version + 1 WHERE id = $6 AND version = $7"
 );
 const KNOWN_TERMS: Sql = sql!("SELECT id FROM terms WHERE tenant_id = $1 AND hash = $2");
 const INSERT_TERMS: Sql = sql!(
@@ -55,7 +67,7 @@ const INSERT_TERMS: Sql = sql!(
 
 /// Statements that the tests prepare on both databases.
 pub(crate) const STATEMENTS: &[Sql] =
-    &[INSERT, OF_TENANT, BY_NAME, BY_ID, KNOWN_TERMS, INSERT_TERMS];
+    &[INSERT, OF_TENANT, BY_NAME, BY_ID, CHANGE, KNOWN_TERMS, INSERT_TERMS];
 
 /// Adds a plan.
 pub async fn insert(tx: &mut Tx<'_>, plan: &Plan, now: Timestamp) -> Result<TermsId, Error> {
@@ -83,6 +95,24 @@ pub async fn by_name(
 /// One plan.
 pub async fn one(tx: &mut Tx<'_>, id: PlanId) -> Result<StoredPlan, Error> {
     tx.one(BY_ID, &args![id]).await
+}
+
+/// One plan, if there is such a one.
+pub async fn find(tx: &mut Tx<'_>, id: PlanId) -> Result<Option<StoredPlan>, Error> {
+    tx.optional(BY_ID, &args![id]).await
+}
+
+/// Writes a changed plan back. Its version must be as read and grows by one. What was sold keeps
+/// its terms.
+///
+/// # Errors
+/// [`Error::Retry`] if somebody else changed it meanwhile; [`Error::Conflict`] if the name is taken.
+pub async fn change(tx: &mut Tx<'_>, stored: &StoredPlan) -> Result<(), Error> {
+    let StoredPlan { plan, terms_id, retired_at, version } = stored;
+    let price = plan.price;
+    let row =
+        args![plan.name, price.amount, price.currency, terms_id, retired_at, plan.id, version];
+    crate::written_once(tx.execute(CHANGE, &row).await?, "changing a plan")
 }
 
 /// The number of these terms; they are stored under `fresh` if they are new to the tenant.

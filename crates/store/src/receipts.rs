@@ -1,7 +1,7 @@
 //! Receipts: the unique proof of money. The unique rule of this table is what makes one receipt
 //! one grant, whatever repeats.
 
-use crate::{Error, FromRow, Row, Sql, Tx, args, sql};
+use crate::{Error, FromRow, Order, Row, Sql, Tx, args, sql};
 use lango_domain::ids::{GrantId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::time::Timestamp;
@@ -51,13 +51,21 @@ const PAGE: Sql = sql!(
     "SELECT id, tenant_id, provider, receipt, grant_id, amount, currency, paid_at FROM receipts \
      WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
 );
+const PAGE_FORWARDS: Sql = sql!(
+    "SELECT id, tenant_id, provider, receipt, grant_id, amount, currency, paid_at FROM receipts \
+     WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+);
+const FIND_BY_ID: Sql = sql!(
+    "SELECT id, tenant_id, provider, receipt, grant_id, amount, currency, paid_at FROM receipts \
+     WHERE tenant_id = $1 AND id = $2"
+);
 const OF_GRANT: Sql = sql!(
     "SELECT id, tenant_id, provider, receipt, grant_id, amount, currency, paid_at FROM receipts \
      WHERE grant_id = $1 ORDER BY id"
 );
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] = &[INSERT, FIND, PAGE, OF_GRANT];
+pub(crate) const STATEMENTS: &[Sql] = &[INSERT, FIND, PAGE, PAGE_FORWARDS, FIND_BY_ID, OF_GRANT];
 
 /// Keeps a receipt. False if it was known already: then nothing may follow from it.
 pub async fn keep(tx: &mut Tx<'_>, receipt: &Receipt) -> Result<bool, Error> {
@@ -90,4 +98,24 @@ pub async fn page(
 /// All receipts of a grant, in order.
 pub async fn of_grant(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<Receipt>, Error> {
     tx.all(OF_GRANT, &args![grant]).await
+}
+
+/// A tenant's receipts, from the one given on.
+pub async fn listed(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    order: Order,
+    from: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Receipt>, Error> {
+    let statement = match order {
+        Order::Ascending => PAGE_FORWARDS,
+        Order::Descending => PAGE,
+    };
+    tx.all(statement, &args![tenant, from.unwrap_or(order.beginning()), limit]).await
+}
+
+/// One of a tenant's receipts, if there is such a one.
+pub async fn by_id(tx: &mut Tx<'_>, tenant: TenantId, id: i64) -> Result<Option<Receipt>, Error> {
+    tx.optional(FIND_BY_ID, &args![tenant, id]).await
 }

@@ -30,6 +30,8 @@ pub struct Router {
     pub last_error: Option<String>,
     /// When that was.
     pub last_error_at: Option<Timestamp>,
+    /// Grows with every change of its name, address or login.
+    pub version: i64,
 }
 
 impl FromRow for Router {
@@ -46,6 +48,7 @@ impl FromRow for Router {
             last_sync_at: row.get(8)?,
             last_error: row.get(9)?,
             last_error_at: row.get(10)?,
+            version: row.get(11)?,
         })
     }
 }
@@ -67,15 +70,24 @@ const INSERT: Sql = sql!(
 );
 const ALL: Sql = sql!(
     "SELECT id, tenant_id, name, endpoint, credentials, created_at, observed, last_contact_at, \
-     last_sync_at, last_error, last_error_at FROM routers WHERE removed_at IS NULL ORDER BY id"
+     last_sync_at, last_error, last_error_at, version FROM routers WHERE removed_at IS NULL ORDER BY id"
 );
 const OF_TENANT: Sql = sql!(
     "SELECT id, tenant_id, name, endpoint, credentials, created_at, observed, last_contact_at, \
-     last_sync_at, last_error, last_error_at FROM routers \
+     last_sync_at, last_error, last_error_at, version FROM routers \
      WHERE tenant_id = $1 AND removed_at IS NULL ORDER BY id"
 );
 const IDS_OF_TENANT: Sql =
     sql!("SELECT id FROM routers WHERE tenant_id = $1 AND removed_at IS NULL ORDER BY id");
+const BY_ID: Sql = sql!(
+    "SELECT id, tenant_id, name, endpoint, credentials, created_at, observed, last_contact_at, \
+     last_sync_at, last_error, last_error_at, version FROM routers \
+     WHERE id = $1 AND removed_at IS NULL"
+);
+const CHANGE: Sql = sql!(
+    "UPDATE routers SET name = $1, endpoint = $2, credentials = $3, version = version + 1 \
+     WHERE id = $4 AND version = $5 AND removed_at IS NULL"
+);
 const REMOVE: Sql = sql!(
     "UPDATE routers SET removed_at = $1, name = name || ' (removed ' || id || ')' WHERE id = $2"
 );
@@ -104,6 +116,8 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     ALL,
     OF_TENANT,
     IDS_OF_TENANT,
+    BY_ID,
+    CHANGE,
     REMOVE,
     FORGET_WORK,
     CONTACT,
@@ -136,6 +150,22 @@ pub async fn of_tenant(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Router>,
 /// The ids of a tenant's routers.
 pub async fn ids_of_tenant(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<RouterId>, Error> {
     tx.all(IDS_OF_TENANT, &args![tenant]).await
+}
+
+/// One router in service, if there is such a one.
+pub async fn find(tx: &mut Tx<'_>, id: RouterId) -> Result<Option<Router>, Error> {
+    tx.optional(BY_ID, &args![id]).await
+}
+
+/// Writes a changed router back: its name, address and login. Its version must be as read and
+/// grows by one.
+///
+/// # Errors
+/// [`Error::Retry`] if somebody else changed it meanwhile; [`Error::Conflict`] if the name is taken.
+pub async fn change(tx: &mut Tx<'_>, router: &Router) -> Result<(), Error> {
+    let r = router;
+    let row = args![r.name, r.endpoint, r.credentials, r.id, r.version];
+    crate::written_once(tx.execute(CHANGE, &row).await?, "changing a router")
 }
 
 /// Takes a router out of service. Its history stays, its name becomes free, its work is dropped.

@@ -4,11 +4,18 @@ use crate::migrations::Migration;
 use crate::{Bulk, Sql};
 
 /// All migrations, in order. A released one is never edited.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "the spine",
-    text: include_str!("../migrations/0001_the_spine.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "the spine",
+        text: include_str!("../migrations/0001_the_spine.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "the doors",
+        text: include_str!("../migrations/0002_the_doors.sql"),
+    },
+];
 
 /// Every statement of the program.
 pub fn statements() -> Vec<Sql> {
@@ -25,6 +32,9 @@ pub fn statements() -> Vec<Sql> {
         crate::jobs::STATEMENTS,
         crate::activity::STATEMENTS,
         crate::facts::STATEMENTS,
+        crate::requests::STATEMENTS,
+        crate::webhooks::STATEMENTS,
+        crate::tasks::STATEMENTS,
     ]
     .concat()
 }
@@ -38,6 +48,7 @@ pub fn bulks() -> Vec<Bulk> {
         crate::cuts::BULKS,
         crate::jobs::BULKS,
         crate::activity::BULKS,
+        crate::tasks::BULKS,
     ]
     .concat()
 }

@@ -1,7 +1,7 @@
 //! Sessions and devices: who was connected where, as routers told it.
 
-use crate::{Error, FromRow, Row, Sql, Tx, args, sql};
-use lango_domain::ids::{GrantId, RouterId, SessionId, TenantId};
+use crate::{Error, FromRow, Order, Row, Sql, Tx, args, sql};
+use lango_domain::ids::{GrantId, Id, RouterId, SessionId, TenantId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
@@ -48,6 +48,60 @@ impl FromRow for Session {
     }
 }
 
+/// A device that was online by a grant.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Device {
+    /// Its address now; phones change it, so it is nobody's identity.
+    pub mac: MacAddress,
+    /// By which grant it was last online.
+    pub grant: GrantId,
+    /// When it was first seen.
+    pub first_seen_at: Timestamp,
+    /// When it was last seen to log in.
+    pub last_seen_at: Timestamp,
+    /// Since when it is forgotten; none if it is not.
+    pub retired_at: Option<Timestamp>,
+}
+
+impl FromRow for Device {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Device {
+            mac: row.get(0)?,
+            grant: row.get(1)?,
+            first_seen_at: row.get(2)?,
+            last_seen_at: row.get(3)?,
+            retired_at: row.get(4)?,
+        })
+    }
+}
+
+/// A list of sessions as [`Session`] reads it.
+macro_rules! listed {
+    ($which:literal) => {
+        sql!(
+            "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, \
+             uptime, data FROM sessions WHERE ",
+            $which
+        )
+    };
+}
+const BY_AGE: Sql =
+    listed!("(tenant_id, id) > ($1, $2) AND tenant_id <= $1 ORDER BY tenant_id, id LIMIT $3");
+const BY_AGE_BACKWARDS: Sql = listed!(
+    "(tenant_id, id) < ($1, $2) AND tenant_id >= $1 ORDER BY tenant_id DESC, id DESC LIMIT $3"
+);
+const LIVE: Sql = listed!("tenant_id = $1 AND ended_at IS NULL AND id > $2 ORDER BY id LIMIT $3");
+const LIVE_BACKWARDS: Sql =
+    listed!("tenant_id = $1 AND ended_at IS NULL AND id < $2 ORDER BY id DESC LIMIT $3");
+const FIND: Sql = listed!("id = $1");
+const DEVICES: Sql = sql!(
+    "SELECT mac, grant_id, first_seen_at, last_seen_at, retired_at FROM devices \
+     WHERE tenant_id = $1 AND mac > $2 ORDER BY mac LIMIT $3"
+);
+const DEVICE: Sql = sql!(
+    "SELECT mac, grant_id, first_seen_at, last_seen_at, retired_at FROM devices \
+     WHERE tenant_id = $1 AND mac = $2"
+);
 const OPEN: Sql = sql!(
     "INSERT INTO sessions (id, tenant_id, router_id, grant_id, mac, address, started_at, uptime, \
      data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
@@ -81,8 +135,24 @@ const RETIRE: Sql = sql!(
 );
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] =
-    &[OPEN, CLOSE, OPEN_ON, OPEN_OF_GRANT, OF_GRANT, SEE_DEVICE, DEVICES_OF, BY_MAC, RETIRE];
+pub(crate) const STATEMENTS: &[Sql] = &[
+    BY_AGE,
+    BY_AGE_BACKWARDS,
+    LIVE,
+    LIVE_BACKWARDS,
+    FIND,
+    DEVICES,
+    DEVICE,
+    OPEN,
+    CLOSE,
+    OPEN_ON,
+    OPEN_OF_GRANT,
+    OF_GRANT,
+    SEE_DEVICE,
+    DEVICES_OF,
+    BY_MAC,
+    RETIRE,
+];
 
 /// Notes that a session began.
 pub async fn open(tx: &mut Tx<'_>, session: &Session) -> Result<(), Error> {
@@ -155,4 +225,48 @@ pub async fn retire_devices(
     now: Timestamp,
 ) -> Result<u64, Error> {
     tx.execute(RETIRE, &args![now, tenant, before]).await
+}
+
+/// A tenant's sessions by age, from the one given on; only those that last, if `live`.
+pub async fn listed(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    live: bool,
+    order: Order,
+    from: Option<SessionId>,
+    limit: i64,
+) -> Result<Vec<Session>, Error> {
+    let from = from.unwrap_or(SessionId::from_raw(order.beginning()));
+    let statement = match (live, order) {
+        (false, Order::Ascending) => BY_AGE,
+        (false, Order::Descending) => BY_AGE_BACKWARDS,
+        (true, Order::Ascending) => LIVE,
+        (true, Order::Descending) => LIVE_BACKWARDS,
+    };
+    tx.all(statement, &args![tenant, from, limit]).await
+}
+
+/// One session, if there is such a one.
+pub async fn find(tx: &mut Tx<'_>, id: SessionId) -> Result<Option<Session>, Error> {
+    tx.optional(FIND, &args![id]).await
+}
+
+/// A tenant's devices by address, after the one given.
+pub async fn devices(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    after: Option<MacAddress>,
+    limit: i64,
+) -> Result<Vec<Device>, Error> {
+    let after = after.map(|mac| mac.to_string()).unwrap_or_default();
+    tx.all(DEVICES, &args![tenant, after, limit]).await
+}
+
+/// One device of a tenant, if it was ever seen.
+pub async fn device(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    mac: MacAddress,
+) -> Result<Option<Device>, Error> {
+    tx.optional(DEVICE, &args![tenant, mac]).await
 }

@@ -6,6 +6,7 @@ use lango_domain::ids::{TenantId, TokenId, UserId};
 use lango_domain::language::Language;
 use lango_domain::money::Currency;
 use lango_domain::phone_number::Country;
+use lango_domain::role::Role;
 use lango_domain::time::{Span, Timestamp};
 
 /// A business.
@@ -27,6 +28,8 @@ pub struct Tenant {
     pub device_retention: Span,
     /// Since when it exists.
     pub created_at: Timestamp,
+    /// Grows with every change.
+    pub version: i64,
 }
 
 impl FromRow for Tenant {
@@ -40,6 +43,7 @@ impl FromRow for Tenant {
             currency: row.get(5)?,
             device_retention: row.get(6)?,
             created_at: row.get(7)?,
+            version: row.get(8)?,
         })
     }
 }
@@ -49,28 +53,50 @@ const INSERT: Sql = sql!(
      created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 );
 const ALL: Sql = sql!(
-    "SELECT id, name, country, zone, language, currency, device_retention, created_at \
+    "SELECT id, name, country, zone, language, currency, device_retention, created_at, version \
      FROM tenants ORDER BY id"
 );
 const BY_ID: Sql = sql!(
-    "SELECT id, name, country, zone, language, currency, device_retention, created_at \
+    "SELECT id, name, country, zone, language, currency, device_retention, created_at, version \
      FROM tenants WHERE id = $1"
+);
+const CHANGE: Sql = sql!(
+    "UPDATE tenants SET name = $1, zone = $2, language = $3, device_retention = $4, \
+     version = version + 1 WHERE id = $5 AND version = $6"
 );
 const INSERT_STAFF: Sql = sql!(
     "INSERT INTO staff (id, tenant_id, email, password_hash, role, created_at) \
      VALUES ($1, $2, $3, $4, 'owner', $5)"
 );
 const INSERT_TOKEN: Sql = sql!(
-    "INSERT INTO tokens (id, tenant_id, name, hash, role, created_at) \
-     VALUES ($1, $2, $3, $4, $5, $6)"
+    "INSERT INTO tokens (id, tenant_id, name, hash, role, created_at, expires_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7)"
 );
-const TOKEN: Sql = sql!("SELECT tenant_id FROM tokens WHERE hash = $1");
-const TOKENS: Sql =
-    sql!("SELECT id, name, role, created_at FROM tokens WHERE tenant_id = $1 ORDER BY name, id");
+const TOKEN: Sql =
+    sql!("SELECT id, tenant_id, name, role, created_at, expires_at FROM tokens WHERE hash = $1");
+const TOKENS: Sql = sql!(
+    "SELECT id, tenant_id, name, role, created_at, expires_at FROM tokens WHERE tenant_id = $1 \
+     ORDER BY name, id"
+);
+const PLATFORM_TOKENS: Sql = sql!(
+    "SELECT id, tenant_id, name, role, created_at, expires_at FROM tokens \
+     WHERE tenant_id IS NULL ORDER BY name, id"
+);
+const REMOVE_TOKEN: Sql = sql!("DELETE FROM tokens WHERE id = $1");
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] =
-    &[INSERT, ALL, BY_ID, INSERT_STAFF, INSERT_TOKEN, TOKEN, TOKENS];
+pub(crate) const STATEMENTS: &[Sql] = &[
+    INSERT,
+    ALL,
+    BY_ID,
+    CHANGE,
+    INSERT_STAFF,
+    INSERT_TOKEN,
+    TOKEN,
+    TOKENS,
+    PLATFORM_TOKENS,
+    REMOVE_TOKEN,
+];
 
 /// Adds a tenant.
 pub async fn insert(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<(), Error> {
@@ -98,6 +124,22 @@ pub async fn one(tx: &mut Tx<'_>, id: TenantId) -> Result<Tenant, Error> {
     tx.one(BY_ID, &args![id]).await
 }
 
+/// One tenant, if there is such a one.
+pub async fn find(tx: &mut Tx<'_>, id: TenantId) -> Result<Option<Tenant>, Error> {
+    tx.optional(BY_ID, &args![id]).await
+}
+
+/// Writes a changed tenant back: its name, zone, language and retention. Its version must be as
+/// read and grows by one.
+///
+/// # Errors
+/// [`Error::Retry`] if somebody else changed it meanwhile.
+pub async fn change(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<(), Error> {
+    let t = tenant;
+    let row = args![t.name, t.zone, t.language, t.device_retention, t.id, t.version];
+    super::written_once(tx.execute(CHANGE, &row).await?, "changing a business")
+}
+
 /// The first person of a tenant's staff, its owner.
 #[derive(Debug, Clone)]
 pub struct Owner {
@@ -122,47 +164,56 @@ pub async fn insert_owner(tx: &mut Tx<'_>, owner: &Owner, now: Timestamp) -> Res
 pub struct Token {
     /// Its identity.
     pub id: TokenId,
-    /// Whose it is.
-    pub tenant: TenantId,
+    /// Whose it is; none is above all businesses.
+    pub tenant: Option<TenantId>,
     /// What staff call it.
     pub name: String,
     /// The keyed hash of the token.
     pub hash: Vec<u8>,
     /// What it may do.
-    pub role: String,
+    pub role: Role,
+    /// From when on it opens nothing; none is never.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Adds a token.
 pub async fn insert_token(tx: &mut Tx<'_>, token: &Token, now: Timestamp) -> Result<(), Error> {
-    let row = args![token.id, token.tenant, token.name, token.hash, token.role, now];
+    let t = token;
+    let row = args![t.id, t.tenant, t.name, t.hash, t.role, now, t.expires_at];
     tx.execute(INSERT_TOKEN, &row).await.map(drop)
 }
 
-/// Whose token has that hash.
-pub async fn of_token(tx: &mut Tx<'_>, hash: &[u8]) -> Result<Option<TenantId>, Error> {
+/// The token with that hash, expired or not.
+pub async fn by_hash(tx: &mut Tx<'_>, hash: &[u8]) -> Result<Option<TokenLine>, Error> {
     tx.optional(TOKEN, &args![hash]).await
 }
 
-/// A token in a list.
+/// A token as staff may see it: without its secret.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct TokenLine {
     /// Its identity.
     pub id: TokenId,
+    /// Whose it is; none is above all businesses.
+    pub tenant: Option<TenantId>,
     /// What staff call it.
     pub name: String,
     /// What it may do.
-    pub role: String,
+    pub role: Role,
     /// Since when it exists.
     pub created_at: Timestamp,
+    /// From when on it opens nothing; none is never.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl FromRow for TokenLine {
     fn from_row(row: &Row<'_>) -> Result<Self, Error> {
         Ok(TokenLine {
             id: row.get(0)?,
-            name: row.get(1)?,
-            role: row.get(2)?,
-            created_at: row.get(3)?,
+            tenant: row.get(1)?,
+            name: row.get(2)?,
+            role: row.get(3)?,
+            created_at: row.get(4)?,
+            expires_at: row.get(5)?,
         })
     }
 }
@@ -170,4 +221,14 @@ impl FromRow for TokenLine {
 /// A tenant's tokens by name.
 pub async fn tokens(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<TokenLine>, Error> {
     tx.all(TOKENS, &args![tenant]).await
+}
+
+/// The tokens above all businesses, by name.
+pub async fn platform_tokens(tx: &mut Tx<'_>) -> Result<Vec<TokenLine>, Error> {
+    tx.all(PLATFORM_TOKENS, &[]).await
+}
+
+/// Takes a token away; it opens nothing from now on.
+pub async fn remove_token(tx: &mut Tx<'_>, id: TokenId) -> Result<(), Error> {
+    tx.execute(REMOVE_TOKEN, &args![id]).await.map(drop)
 }

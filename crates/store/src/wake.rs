@@ -15,6 +15,8 @@ pub enum Topic {
     Deadlines,
     /// A job was pushed.
     Jobs,
+    /// Something was written into the account.
+    Activity,
     /// What this router is wanted to hold has changed.
     Router(i64),
 }
@@ -90,6 +92,7 @@ pub(crate) fn payload(topics: &BTreeSet<Topic>) -> String {
         .map(|topic| match topic {
             Topic::Deadlines => "d".to_owned(),
             Topic::Jobs => "j".to_owned(),
+            Topic::Activity => "a".to_owned(),
             Topic::Router(router) => format!("r{router}"),
         })
         .collect();
@@ -102,6 +105,7 @@ fn read_payload(text: &str) -> Option<BTreeSet<Topic>> {
         .map(|word| match word {
             "d" => Some(Topic::Deadlines),
             "j" => Some(Topic::Jobs),
+            "a" => Some(Topic::Activity),
             _ => word.strip_prefix('r')?.parse().ok().map(Topic::Router),
         })
         .collect()

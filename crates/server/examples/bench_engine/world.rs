@@ -15,10 +15,11 @@ use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
 use lango_server::app::App;
 use lango_server::clock::Clock;
-use lango_server::operations::add_plan::add_plan;
+use lango_server::operations::add_plan::{NewPlan, add_plan};
 use lango_server::operations::add_router::{
-    RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
+    NewRouter, RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
 };
+use lango_server::operations::asked::By;
 use lango_server::operations::found_tenant::{Founding, found_tenant};
 use lango_store::cuts::Cut;
 use lango_store::enforcements::{Confirmation, Seen, Wish};
@@ -79,9 +80,10 @@ impl World {
             zone: None,
             language: Language::En,
         };
-        let tenant = found_tenant(&app, founding, now).await?.tenant;
+        let tenant = found_tenant(&app, founding, &By::cli(), now).await?.tenant;
         let (price, terms) = (Money::new(10_000, Currency::KES), Terms::hotspot(SOLD));
-        add_plan(&app, tenant, PLAN, price, terms, now).await?;
+        add_plan(&app, NewPlan { tenant, name: PLAN.to_owned(), price, terms }, &By::cli(), now)
+            .await?;
         let plan = app
             .store()
             .read(async |tx: &mut Tx<'_>| lango_store::plans::by_name(tx, tenant, PLAN).await)
@@ -104,7 +106,8 @@ impl World {
         };
         let login = RouterLogin { user: "lango".to_owned(), password: "secret".to_owned() };
         let name = format!("R{number:02}");
-        let id = add_router(&self.app, self.tenant, &name, &address, &login, now).await?;
+        let new = NewRouter { tenant: self.tenant, name, address, login };
+        let id = add_router(&self.app, new, &By::cli(), now).await?.id;
         self.routers.push(id);
         Ok(())
     }
@@ -160,7 +163,7 @@ impl World {
 
     fn grant(&self, router: RouterId, end: Option<Timestamp>, now: Timestamp) -> NewGrant {
         let id: GrantId = self.app.id(now);
-        let StoredPlan { plan, terms_id } = &self.plan;
+        let StoredPlan { plan, terms_id, .. } = &self.plan;
         let birth = Birth {
             id,
             tenant: self.tenant,

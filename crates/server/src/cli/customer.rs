@@ -5,6 +5,7 @@ use super::desk::{Desk, kind_in_words};
 use super::output::{json, line, shown};
 use super::table::Table;
 use crate::operations::add_customer::{NewCustomer, add_customer};
+use crate::operations::asked::By;
 use anyhow::bail;
 use lango_domain::language::Language;
 use lango_store::Tx;
@@ -73,7 +74,7 @@ async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<()> {
         bail!("the customer needs a name");
     }
     let new = NewCustomer { tenant, name, phone, language };
-    let customer = add_customer(&desk.app, new, desk.now()).await?;
+    let customer = add_customer(&desk.app, new, &By::cli(), desk.now()).await?;
     if wants_json {
         return json(&customer);
     }

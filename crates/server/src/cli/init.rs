@@ -6,6 +6,7 @@ use super::dialogue::{ask, ask_or, ask_secretly};
 use super::output::{json, line, note};
 use crate::config::open::Want;
 use crate::config::{Config, environment};
+use crate::operations::asked::By;
 use crate::operations::found_tenant::{Founded, Founding, found_tenant};
 use anyhow::bail;
 use lango_domain::calendar::Zone;
@@ -61,7 +62,7 @@ pub(super) async fn run(
         ));
     }
     let business = founding.business.trim().to_owned();
-    let founded = found_tenant(&desk.app, founding, desk.now()).await?;
+    let founded = found_tenant(&desk.app, founding, &By::cli(), desk.now()).await?;
     if wants_json {
         json(&as_json(&desk, &business, &founded))?;
     } else {
@@ -106,7 +107,7 @@ fn as_json(desk: &Desk, business: &str, founded: &Founded) -> serde_json::Value 
 
 fn tell(desk: &Desk, business: &str, founded: &Founded) -> anyhow::Result<()> {
     line(format!("{business} is ready in {}", desk.config.database))?;
-    line(format!("API token, shown only now: {}", founded.token))?;
+    line(format!("API token, shown only now: {}", founded.token.as_deref().unwrap_or_default()))?;
     if desk.config.secret_key.is_none() {
         let key = desk.config.key_file();
         line(format!("Keep a copy of {} away from backups: without it", key.display()))?;

@@ -7,6 +7,7 @@ use super::service::in_a_sentence;
 use super::settle::{settle_grant, tell};
 use super::table::Table;
 use crate::operations::accept_payment::{Accepted, Payment, accept_payment};
+use crate::operations::asked::By;
 use anyhow::bail;
 use lango_domain::ids::PlanId;
 use lango_domain::money::Money;
@@ -85,7 +86,7 @@ async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<ExitCode> {
         receipt: receipt.to_owned(),
         amount,
     };
-    match accept_payment(&desk.app, payment, desk.now()).await? {
+    match accept_payment(&desk.app, payment, &By::payment(), desk.now()).await? {
         Accepted::Now(stored) => {
             let settled = settle_grant(desk, tenant.id, stored.grant.id).await?;
             if arguments.json {

@@ -4,7 +4,8 @@ use super::Everywhere;
 use super::desk::Desk;
 use super::output::{json, line, shown};
 use super::table::Table;
-use crate::operations::add_plan::add_plan;
+use crate::operations::add_plan::{NewPlan, add_plan};
+use crate::operations::asked::By;
 use anyhow::bail;
 use clap::ValueEnum;
 use lango_domain::calendar::{Calendar, CalendarRule, Zone};
@@ -119,7 +120,8 @@ async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<()> {
     }
     let price = Money::parse(&arguments.price, tenant.currency)?;
     let terms = terms(arguments, tenant.zone);
-    let plan = add_plan(&desk.app, tenant.id, &name, price, terms, desk.now()).await?;
+    let new = NewPlan { tenant: tenant.id, name, price, terms };
+    let plan = add_plan(&desk.app, new, &By::cli(), desk.now()).await?.plan;
     if wants_json {
         return json(&plan);
     }

@@ -6,9 +6,9 @@ use super::dialogue::ask_secretly;
 use super::output::{Paint, json, line, note, shown};
 use super::router_test::{TestArguments, test};
 use super::table::Table;
-use crate::operations::add_router::{
-    RouterAddress, RouterLogin, RouterTls, add_router, remove_router,
-};
+use crate::operations::add_router::{NewRouter, RouterAddress, RouterLogin, RouterTls, add_router};
+use crate::operations::asked::By;
+use crate::operations::change_router::remove_router;
 use crate::operations::diagnose::{RouterDiagnosis, diagnose};
 use anyhow::bail;
 use lango_routeros::Tls;
@@ -90,11 +90,11 @@ async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<()> {
     };
     let login = RouterLogin { user: arguments.user, password };
     let name = arguments.name.trim();
-    let id = add_router(&desk.app, tenant.id, name, &address, &login, desk.now()).await?;
+    let (tenant, shown_address) = (tenant.id, address.to_string());
+    let new = NewRouter { tenant, name: name.to_owned(), address: address.clone(), login };
+    let id = add_router(&desk.app, new, &By::cli(), desk.now()).await?.id;
     if arguments.json {
-        return json(
-            &serde_json::json!({ "id": id, "name": name, "address": address.to_string() }),
-        );
+        return json(&serde_json::json!({ "id": id, "name": name, "address": shown_address }));
     }
     line(format!("{} is added at {address}", shown(name)))?;
     if address.tls == RouterTls::Any {
@@ -170,7 +170,7 @@ pub(super) fn state(router: &RouterDiagnosis) -> &'static str {
 async fn remove(desk: &Desk, arguments: RemoveArguments) -> anyhow::Result<()> {
     let tenant = desk.tenant().await?;
     let router = desk.router(Some(tenant.id), &arguments.router).await?;
-    remove_router(&desk.app, router.id, desk.now()).await?;
+    remove_router(&desk.app, (tenant.id, router.id), None, &By::cli(), desk.now()).await?;
     let paint = Paint::of_stdout();
     line(format!("{} is out of service.", paint.bold(&shown(&router.name))))?;
     line("What it holds stays on it: customers who are online there stay online, and are not cut")?;

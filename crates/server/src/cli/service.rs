@@ -5,6 +5,7 @@ use super::desk::{Desk, kind_in_words};
 use super::output::{json, line, note, shown};
 use super::settle::{settle_grant, tell};
 use super::table::Table;
+use crate::operations::asked::By;
 use crate::operations::change_grant::{Actor, change_grant};
 use crate::operations::open_service::{ServiceOrder, open_service};
 use anyhow::anyhow;
@@ -145,7 +146,7 @@ async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<ExitCode> {
     let has_password = !matches!(access, Access::StaticIp { .. });
     let (plan, paid) = (arguments.plan, arguments.paid);
     let order = ServiceOrder { tenant: tenant.id, plan, access, customer, router, paid };
-    let stored = open_service(&desk.app, order, desk.now()).await?;
+    let stored = open_service(&desk.app, order, &By::cli(), desk.now()).await?;
     if arguments.json {
         let mut said = as_json(&stored);
         if has_password && arguments.password.is_none() {

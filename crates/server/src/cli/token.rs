@@ -4,8 +4,10 @@ use super::Everywhere;
 use super::desk::Desk;
 use super::output::{json, line};
 use super::table::Table;
-use crate::operations::add_token::add_token;
+use crate::operations::add_token::{MadeToken, NewToken, add_token};
+use crate::operations::asked::By;
 use anyhow::bail;
+use lango_domain::role::Role;
 use lango_store::Tx;
 use std::process::ExitCode;
 
@@ -51,7 +53,14 @@ async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<()> {
     if arguments.name.trim().is_empty() {
         bail!("the token needs a name, to know later what it is for");
     }
-    let (id, token) = add_token(&desk.app, tenant, arguments.name.trim(), desk.now()).await?;
+    let new = NewToken {
+        tenant: Some(tenant),
+        name: arguments.name.clone(),
+        role: Role::Owner,
+        expires_at: None,
+    };
+    let MadeToken { id, clear } = add_token(&desk.app, new, &By::cli(), desk.now()).await?;
+    let token = clear.unwrap_or_default();
     if arguments.json {
         return json(&serde_json::json!({ "id": id, "name": arguments.name, "token": token }));
     }
@@ -69,7 +78,7 @@ async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<()> {
     let mut table = Table::new(["NAME", "ROLE", "MADE", "ID"]);
     for token in tokens {
         let made = tenant.zone.local(token.created_at);
-        table.row([token.name, token.role, made, token.id.to_string()]);
+        table.row([token.name, token.role.to_string(), made, token.id.to_string()]);
     }
     table.print()
 }

@@ -5,6 +5,7 @@ use super::desk::Desk;
 use super::output::{counted, json, line, note, shown};
 use super::service::lines_of;
 use super::table::Table;
+use crate::operations::asked::By;
 use crate::operations::issue_vouchers::{Voucher, VoucherOrder, issue_vouchers};
 use anyhow::{Context, bail};
 use lango_domain::access::GrantKind;
@@ -75,7 +76,7 @@ async fn create(desk: &Desk, arguments: CreateArguments) -> anyhow::Result<()> {
     let plan = order.plan.clone();
     // Before any voucher exists: a code that cannot be written anywhere is lost.
     let file = arguments.csv.as_deref().map(new_file).transpose()?;
-    let issued = issue_vouchers(&desk.app, order, desk.now()).await;
+    let issued = issue_vouchers(&desk.app, order, &By::cli(), desk.now()).await;
     let vouchers = match (issued, arguments.csv.as_deref()) {
         (Ok(vouchers), _) => vouchers,
         (Err(error), csv) => {

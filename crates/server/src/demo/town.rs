@@ -5,10 +5,11 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::operations::accept_payment::{Payment, accept_payment};
 use crate::operations::add_customer::{NewCustomer, add_customer};
-use crate::operations::add_plan::add_plan;
+use crate::operations::add_plan::{NewPlan, add_plan};
 use crate::operations::add_router::{
-    RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
+    NewRouter, RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
 };
+use crate::operations::asked::By;
 use crate::operations::found_tenant::{Founding, found_tenant};
 use crate::operations::issue_vouchers::{VoucherOrder, issue_vouchers, read_code};
 use crate::operations::open_service::{ServiceOrder, open_service};
@@ -120,7 +121,7 @@ impl Town {
             zone: None,
             language: Language::Sw,
         };
-        let tenant = found_tenant(app, founding, now).await?.tenant;
+        let tenant = found_tenant(app, founding, &By::cli(), now).await?.tenant;
         let mut town = Town {
             app: app.clone(),
             tenant,
@@ -170,7 +171,8 @@ impl Town {
         };
         let login = RouterLogin { user: "lango".to_owned(), password: "secret".to_owned() };
         let now = self.app.clock().now();
-        let id = add_router(&self.app, self.tenant, name, &address, &login, now).await?;
+        let new = NewRouter { tenant: self.tenant, name: name.to_owned(), address, login };
+        let id = add_router(&self.app, new, &By::cli(), now).await?.id;
         let events = sim.router().subscribe();
         self.places.push(Place {
             name,
@@ -195,12 +197,14 @@ impl Town {
         for (name, minutes) in HOTSPOT_PLANS {
             let price = Money::new(minutes * 100, Currency::KES);
             let terms = sold(Terms::hotspot(Span::minutes(minutes)));
-            add_plan(&self.app, self.tenant, name, price, terms, now).await?;
+            let new = NewPlan { tenant: self.tenant, name: name.to_owned(), price, terms };
+            add_plan(&self.app, new, &By::cli(), now).await?;
         }
         let (name, minutes) = SERVICE_PLAN;
         let terms = sold(Terms::service(Span::minutes(minutes)));
-        add_plan(&self.app, self.tenant, name, Money::new(150_000, Currency::KES), terms, now)
-            .await?;
+        let price = Money::new(150_000, Currency::KES);
+        let new = NewPlan { tenant: self.tenant, name: name.to_owned(), price, terms };
+        add_plan(&self.app, new, &By::cli(), now).await?;
         Ok(())
     }
 
@@ -244,7 +248,7 @@ impl Town {
             customer: Some(customer.0),
             router: None,
         };
-        let voucher = issue_vouchers(&self.app, order, now).await?.remove(0);
+        let voucher = issue_vouchers(&self.app, order, &By::cli(), now).await?.remove(0);
         let code = read_code(&voucher.code).unwrap_or(voucher.code);
         let at = self.dice.usize(0..self.places.len());
         let mac = mac(number);
@@ -279,7 +283,7 @@ impl Town {
             phone: Some(format!("07{number:08}")),
             language: None,
         };
-        Ok((add_customer(&self.app, new, self.app.clock().now()).await?.id, name))
+        Ok((add_customer(&self.app, new, &By::cli(), self.app.clock().now()).await?.id, name))
     }
 
     async fn open_service_for(&mut self, number: usize) -> anyhow::Result<()> {
@@ -302,7 +306,7 @@ impl Town {
             router: Some(self.places[at].id),
             paid: true,
         };
-        let opened = open_service(&self.app, order, now).await?;
+        let opened = open_service(&self.app, order, &By::cli(), now).await?;
         match &access {
             Access::StaticIp { .. } => self.router(at).use_address(mac(number), address),
             other => self.router(at).dial(mac(number), &other.login(), "demo"),
@@ -367,7 +371,7 @@ impl Town {
                 receipt: receipt.clone(),
                 amount: Money::new(self.people[number].minutes * 100, Currency::KES),
             };
-            accept_payment(&self.app, payment, self.app.clock().now()).await?;
+            accept_payment(&self.app, payment, &By::payment(), self.app.clock().now()).await?;
         }
         self.payments += 1;
         let person = &mut self.people[number];

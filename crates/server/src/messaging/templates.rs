@@ -75,6 +75,7 @@ mod tests {
             currency: Country::Ke.currency(),
             device_retention: Span::days(90),
             created_at: Timestamp::default(),
+            version: 1,
         }
     }
 

@@ -1,7 +1,8 @@
 //! Money arrived: one receipt makes one grant or one renewal, whatever repeats.
 
 use crate::app::App;
-use crate::operations::change_grant::{self, Actor, Change};
+use crate::operations::asked::{self, By, Entry};
+use crate::operations::change_grant::{self, Change};
 use lango_domain::grant::{Event, Refusal};
 use lango_domain::ids::{GrantId, Id, JobId, TenantId};
 use lango_domain::money::Money;
@@ -43,9 +44,10 @@ pub enum Accepted {
 pub async fn accept_payment(
     app: &App,
     payment: Payment,
+    by: &By,
     now: Timestamp,
 ) -> Result<Accepted, Error> {
-    let desk = app.clone();
+    let (desk, by) = (app.clone(), by.clone());
     let outcome = app
         .store()
         .attempt(async move |tx: &mut Tx<'_>| {
@@ -62,7 +64,12 @@ pub async fn accept_payment(
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let after = change.after.clone();
-            change_grant::write(tx, &desk, vec![change], Actor::Payment, now).await?;
+            let Payment { provider, receipt, amount, .. } = &payment;
+            let detail = format!("{amount}, {provider} {receipt}");
+            let entry =
+                Entry { grant: Some(payment.grant), ..Entry::of(payment.tenant, "paid", detail) };
+            asked::account(tx, &desk, &by.actor, entry, now).await?;
+            change_grant::write(tx, &desk, vec![change], &by.actor, now).await?;
             Ok(Ok(Accepted::Now(Box::new(after))))
         })
         .await?;

@@ -1,11 +1,26 @@
 //! A plan is put on sale.
 
 use crate::app::App;
-use lango_domain::ids::TenantId;
+use crate::operations::asked::{self, By, Entry, KeyReused, Lost};
+use lango_domain::ids::{PlanId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::plan::{Plan, Terms};
 use lango_domain::time::Timestamp;
+use lango_store::plans::StoredPlan;
 use lango_store::{Error, Tx};
+
+/// A plan to be put on sale.
+#[derive(Clone, Debug)]
+pub struct NewPlan {
+    /// Whose.
+    pub tenant: TenantId,
+    /// What it is called.
+    pub name: String,
+    /// What one purchase costs.
+    pub price: Money,
+    /// What one purchase gives.
+    pub terms: Terms,
+}
 
 /// Why a plan could not be added.
 #[derive(Debug, thiserror::Error)]
@@ -16,9 +31,18 @@ pub enum AddPlanError {
     /// Nothing would ever end it.
     #[error("the plan would never end: give it --time, --online, --until or --data")]
     Endless,
+    /// It must be called something.
+    #[error("the plan needs a name")]
+    NoName,
+    /// The key was used for another request.
+    #[error(transparent)]
+    Reused(#[from] KeyReused),
+    /// What an earlier request with this key made is gone.
+    #[error(transparent)]
+    Lost(#[from] Lost),
     /// The database.
     #[error("adding a plan")]
-    Store(#[source] Error),
+    Store(#[from] Error),
 }
 
 /// Adds a plan.
@@ -27,26 +51,45 @@ pub enum AddPlanError {
 /// See [`AddPlanError`].
 pub async fn add_plan(
     app: &App,
-    tenant: TenantId,
-    name: &str,
-    price: Money,
-    terms: Terms,
+    new: NewPlan,
+    by: &By,
     now: Timestamp,
-) -> Result<Plan, AddPlanError> {
-    if terms.clock.is_endless() {
+) -> Result<StoredPlan, AddPlanError> {
+    if new.terms.clock.is_endless() {
         return Err(AddPlanError::Endless);
     }
+    if new.name.trim().is_empty() {
+        return Err(AddPlanError::NoName);
+    }
+    let NewPlan { tenant, name, price, terms } = new;
     let plan = Plan { id: app.id(now), tenant, name: name.trim().to_owned(), price, terms };
-    let row = plan.clone();
+    let (desk, by, name) = (app.clone(), by.clone(), plan.name.clone());
     let added = app
         .store()
-        .write(async move |tx: &mut Tx<'_>| lango_store::plans::insert(tx, &row, now).await)
+        .attempt(async move |tx: &mut Tx<'_>| {
+            let id = match asked::made_before::<PlanId>(tx, &by).await? {
+                Err(reused) => return Ok(Err(reused.into())),
+                Ok(Some(made)) => made.first().copied(),
+                Ok(None) => {
+                    lango_store::plans::insert(tx, &plan, now).await?;
+                    asked::keep_made(tx, &by, &[plan.id], now).await?;
+                    let entry = Entry::of(tenant, "plan added", plan.name.clone());
+                    asked::account(tx, &desk, &by.actor, entry, now).await?;
+                    Some(plan.id)
+                }
+            };
+            let found = match id {
+                Some(id) => lango_store::plans::find(tx, id).await?,
+                None => None,
+            };
+            Ok(found.ok_or(Lost::Missing("plan").into()))
+        })
         .await;
     match added {
-        Ok(_) => Ok(plan),
         Err(Error::Conflict { unique, .. }) if unique.table == "plans" => {
-            Err(AddPlanError::Known(plan.name))
+            Err(AddPlanError::Known(name))
         }
-        Err(error) => Err(AddPlanError::Store(error)),
+        Err(error) => Err(error.into()),
+        Ok(outcome) => outcome,
     }
 }

@@ -1,6 +1,7 @@
 //! A router becomes known, or is taken out of service.
 
 use crate::app::App;
+use crate::operations::asked::{self, By, KeyReused, Lost};
 use lango_domain::ids::{RouterId, TenantId};
 use lango_domain::time::Timestamp;
 use lango_store::routers::Router;
@@ -45,6 +46,19 @@ pub enum RouterTls {
     Any,
 }
 
+/// A router to be added.
+#[derive(Clone, Debug)]
+pub struct NewRouter {
+    /// Whose.
+    pub tenant: TenantId,
+    /// What staff call it.
+    pub name: String,
+    /// Where it is.
+    pub address: RouterAddress,
+    /// Who we are to it.
+    pub login: RouterLogin,
+}
+
 /// Who we are to a router.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 pub struct RouterLogin {
@@ -74,6 +88,15 @@ pub enum AddRouterError {
     /// The name is in use.
     #[error("there is a router `{0}` already: choose another name")]
     Known(String),
+    /// It must be called something.
+    #[error("the router needs a name")]
+    NoName,
+    /// The key was used for another request.
+    #[error(transparent)]
+    Reused(#[from] KeyReused),
+    /// What an earlier request with this key made is gone.
+    #[error(transparent)]
+    Lost(#[from] Lost),
     /// The database.
     #[error("adding a router")]
     Store(#[from] Error),
@@ -134,45 +157,57 @@ impl fmt::Debug for RouterLogin {
 /// See [`AddRouterError`].
 pub async fn add_router(
     app: &App,
-    tenant: TenantId,
-    name: &str,
-    address: &RouterAddress,
-    login: &RouterLogin,
+    new: NewRouter,
+    by: &By,
     now: Timestamp,
-) -> Result<RouterId, AddRouterError> {
-    let router = new_router(app, tenant, name, address, login, now);
-    let (id, name) = (router.id, router.name.clone());
+) -> Result<Router, AddRouterError> {
+    if new.name.trim().is_empty() {
+        return Err(AddRouterError::NoName);
+    }
+    let router = router(app, &new, now);
+    let (desk, by, name) = (app.clone(), by.clone(), router.name.clone());
     let added = app
         .store()
-        .write(async move |tx: &mut Tx<'_>| lango_store::routers::insert(tx, &router).await)
+        .attempt(async move |tx: &mut Tx<'_>| {
+            let id = match asked::made_before::<RouterId>(tx, &by).await? {
+                Err(reused) => return Ok(Err(reused.into())),
+                Ok(Some(made)) => made.first().copied(),
+                Ok(None) => {
+                    lango_store::routers::insert(tx, &router).await?;
+                    asked::keep_made(tx, &by, &[router.id], now).await?;
+                    let (actor, what) = (&by.actor, "router added");
+                    super::change_router::account(tx, &desk, actor, &router, what, now).await?;
+                    Some(router.id)
+                }
+            };
+            let found = match id {
+                Some(id) => lango_store::routers::find(tx, id).await?,
+                None => None,
+            };
+            Ok(found.ok_or(AddRouterError::Lost(Lost::Missing("router"))))
+        })
         .await;
-    match added {
+    let added = match added {
         Err(Error::Conflict { unique, .. }) if unique.table == "routers" => {
             return Err(AddRouterError::Known(name));
         }
-        other => other?,
-    }
-    super::install_grants::install_on_router(app, tenant, id, now).await?;
+        other => other??,
+    };
+    // Repeated after a crash in between, this finds what the first time had not come to.
+    super::install_grants::install_on_router(app, added.tenant, added.id, now).await?;
     app.routers_changed();
-    Ok(id)
+    Ok(added)
 }
 
-fn new_router(
-    app: &App,
-    tenant: TenantId,
-    name: &str,
-    address: &RouterAddress,
-    login: &RouterLogin,
-    now: Timestamp,
-) -> Router {
+fn router(app: &App, new: &NewRouter, now: Timestamp) -> Router {
     let id = app.id(now);
     // Names, numbers and words: serialising cannot fail.
-    let clear = serde_json::to_vec(login).unwrap_or_default();
+    let clear = serde_json::to_vec(&new.login).unwrap_or_default();
     Router {
         id,
-        tenant,
-        name: name.trim().to_owned(),
-        endpoint: serde_json::to_string(address).unwrap_or_default(),
+        tenant: new.tenant,
+        name: new.name.trim().to_owned(),
+        endpoint: serde_json::to_string(&new.address).unwrap_or_default(),
         credentials: app.seal_credentials(id, &clear),
         created_at: now,
         observed: String::new(),
@@ -180,19 +215,8 @@ fn new_router(
         last_sync_at: None,
         last_error: None,
         last_error_at: None,
+        version: 1,
     }
-}
-
-/// Takes a router out of service. What it holds stays on it; its open work is dropped.
-///
-/// # Errors
-/// A fault of the store.
-pub async fn remove_router(app: &App, id: RouterId, now: Timestamp) -> Result<(), Error> {
-    app.store()
-        .write(async move |tx: &mut Tx<'_>| lango_store::routers::remove(tx, id, now).await)
-        .await?;
-    app.routers_changed();
-    Ok(())
 }
 
 #[cfg(test)]

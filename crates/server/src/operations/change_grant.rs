@@ -3,6 +3,7 @@
 
 use crate::app::App;
 use crate::messaging::notice::Notice;
+pub use crate::operations::asked::Actor;
 use lango_domain::grant::{Applied, Effect, Event, Grant, Refusal, State};
 use lango_domain::ids::{GrantId, RouterId, TenantId};
 use lango_domain::time::Timestamp;
@@ -12,31 +13,6 @@ use lango_store::grants::StoredGrant;
 use lango_store::jobs::NewJob;
 use lango_store::{Error, Tx};
 use std::collections::HashMap;
-
-/// Who caused a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Actor {
-    /// Time passed.
-    Engine,
-    /// A router told us.
-    Router,
-    /// Somebody at a terminal.
-    Cli,
-    /// Money arrived.
-    Payment,
-}
-
-impl Actor {
-    /// The word in the account.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Actor::Engine => "engine",
-            Actor::Router => "router",
-            Actor::Cli => "cli",
-            Actor::Payment => "payment",
-        }
-    }
-}
 
 /// A grant before and after an event.
 #[derive(Debug)]
@@ -86,7 +62,7 @@ pub async fn change_grant(
                 Err(refusal) => return Ok(Err(refusal)),
             };
             let after = change.after.clone();
-            write(tx, &desk, vec![change], actor, now).await?;
+            write(tx, &desk, vec![change], &actor, now).await?;
             Ok(Ok(after))
         })
         .await
@@ -100,7 +76,7 @@ pub async fn write(
     tx: &mut Tx<'_>,
     app: &App,
     mut changes: Vec<Change>,
-    actor: Actor,
+    actor: &Actor,
     now: Timestamp,
 ) -> Result<(), Error> {
     changes.retain(|change| !change.is_empty());
@@ -188,7 +164,7 @@ fn notices(app: &App, change: &Change, now: Timestamp) -> Vec<NewJob> {
         .collect()
 }
 
-fn account(app: &App, change: &Change, actor: Actor, now: Timestamp) -> Vec<Activity> {
+fn account(app: &App, change: &Change, actor: &Actor, now: Timestamp) -> Vec<Activity> {
     let grant = &change.after.grant;
     change
         .effects
@@ -199,7 +175,7 @@ fn account(app: &App, change: &Change, actor: Actor, now: Timestamp) -> Vec<Acti
                 id: app.id(now),
                 tenant: grant.tenant,
                 at: now,
-                actor: actor.word().to_owned(),
+                actor: actor.word(),
                 grant: Some(grant.id),
                 router: None,
                 what: what.to_owned(),

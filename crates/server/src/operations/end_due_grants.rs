@@ -56,7 +56,7 @@ async fn end_batch(app: &App, now: Timestamp) -> Result<DuePass, Error> {
                 pass.count(&change, now.since(overdue));
                 changes.push(change);
             }
-            change_grant::write(tx, &desk, changes, Actor::Engine, now).await?;
+            change_grant::write(tx, &desk, changes, &Actor::Engine, now).await?;
             Ok(pass)
         })
         .await

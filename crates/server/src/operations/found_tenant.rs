@@ -1,11 +1,13 @@
 //! A business begins: its tenant, its owner, its first API token.
 
 use crate::app::App;
+use crate::operations::asked::{self, By, Entry, KeyReused};
 use argon2::{Argon2, PasswordHasher};
 use lango_domain::calendar::Zone;
 use lango_domain::ids::TenantId;
 use lango_domain::language::Language;
 use lango_domain::phone_number::Country;
+use lango_domain::role::Role;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::tenants::{Owner, Tenant, Token};
 use lango_store::{Error, Tx};
@@ -33,8 +35,8 @@ pub struct Founding {
 pub struct Founded {
     /// The tenant.
     pub tenant: TenantId,
-    /// A token for the API, in clear once.
-    pub token: String,
+    /// A token for the API, in clear once; none if the request was done before.
+    pub token: Option<String>,
 }
 
 /// Why a business could not be founded.
@@ -55,6 +57,9 @@ pub enum FoundingError {
     /// The zone database lacks the country's zone.
     #[error(transparent)]
     Zone(#[from] lango_domain::calendar::NotAZone),
+    /// The key was used for another request.
+    #[error(transparent)]
+    Reused(#[from] KeyReused),
     /// The database.
     #[error("founding the business")]
     Store(#[from] Error),
@@ -67,6 +72,7 @@ pub enum FoundingError {
 pub async fn found_tenant(
     app: &App,
     founding: Founding,
+    by: &By,
     now: Timestamp,
 ) -> Result<Founded, FoundingError> {
     check(&founding)?;
@@ -80,20 +86,31 @@ pub async fn found_tenant(
     let clear = new_token();
     let token = Token {
         id: app.id(now),
-        tenant: tenant.id,
+        tenant: Some(tenant.id),
         name: "first token".to_owned(),
         hash: app.token_hash(&clear),
-        role: "owner".to_owned(),
+        role: Role::Owner,
+        expires_at: None,
     };
-    let founded = Founded { tenant: tenant.id, token: clear };
+    let (desk, by) = (app.clone(), by.clone());
     app.store()
-        .write(async move |tx: &mut Tx<'_>| {
+        .attempt(async move |tx: &mut Tx<'_>| {
+            match asked::made_before::<TenantId>(tx, &by).await? {
+                Err(reused) => return Ok(Err(reused.into())),
+                Ok(Some(made)) if !made.is_empty() => {
+                    return Ok(Ok(Founded { tenant: made[0], token: None }));
+                }
+                Ok(_) => {}
+            }
             lango_store::tenants::insert(tx, &tenant).await?;
             lango_store::tenants::insert_owner(tx, &owner, now).await?;
-            lango_store::tenants::insert_token(tx, &token, now).await
+            lango_store::tenants::insert_token(tx, &token, now).await?;
+            asked::keep_made(tx, &by, &[tenant.id], now).await?;
+            let entry = Entry::of(tenant.id, "business founded", tenant.name.clone());
+            asked::account(tx, &desk, &by.actor, entry, now).await?;
+            Ok(Ok(Founded { tenant: tenant.id, token: Some(clear.clone()) }))
         })
-        .await?;
-    Ok(founded)
+        .await?
 }
 
 fn check(founding: &Founding) -> Result<(), FoundingError> {
@@ -124,6 +141,7 @@ fn tenant(app: &App, founding: &Founding, now: Timestamp) -> Result<Tenant, Foun
         currency: founding.country.currency(),
         device_retention: Span::days(90),
         created_at: now,
+        version: 1,
     })
 }
 

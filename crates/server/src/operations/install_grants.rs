@@ -2,7 +2,7 @@
 //! And a new router learns of the grants that were there before it.
 
 use crate::app::App;
-use crate::operations::change_grant::Actor;
+use crate::operations::asked::Actor;
 use lango_domain::access::{Access, GrantKind};
 use lango_domain::grant::{Birth, Grant};
 use lango_domain::ids::{CustomerId, GrantId, Id, RouterId, TenantId};
@@ -31,13 +31,13 @@ pub struct Newcomer {
 /// Makes grants of a plan, in the caller's transaction.
 ///
 /// # Errors
-/// [`Error::Conflict`] on `grants(tenant_id, login_hash)` if a login is taken.
+/// [`Error::Conflict`] on `grants(login_hash, tenant_id)` if a login is taken.
 pub async fn install(
     tx: &mut Tx<'_>,
     app: &App,
     plan: &StoredPlan,
     newcomers: &[Newcomer],
-    actor: Actor,
+    actor: &Actor,
     now: Timestamp,
 ) -> Result<Vec<StoredGrant>, Error> {
     let grants: Vec<NewGrant> =
@@ -109,14 +109,14 @@ fn birth_line(
     app: &App,
     plan: &StoredPlan,
     stored: &StoredGrant,
-    actor: Actor,
+    actor: &Actor,
     now: Timestamp,
 ) -> Activity {
     Activity {
         id: app.id(now),
         tenant: stored.grant.tenant,
         at: now,
-        actor: actor.word().to_owned(),
+        actor: actor.word(),
         grant: Some(stored.grant.id),
         router: None,
         what: "created".to_owned(),

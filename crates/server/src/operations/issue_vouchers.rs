@@ -1,7 +1,7 @@
 //! Vouchers come into being: codes nobody can guess, each a grant of its own.
 
 use crate::app::App;
-use crate::operations::change_grant::Actor;
+use crate::operations::asked::{self, By, KeyReused};
 use crate::operations::install_grants::{Newcomer, install};
 use lango_domain::access::{Access, GrantKind, Secret};
 use lango_domain::ids::{CustomerId, GrantId, RouterId, TenantId};
@@ -16,6 +16,8 @@ const ALPHABET: &[u8; 31] = b"23456789ABCDEFGHJKMNPQRSTUVWXYZ";
 const SIGNS: usize = 7;
 /// How many vouchers one transaction makes.
 const BATCH: usize = 500;
+/// How many a request with a key can make: what a key stands for is made in one transaction.
+pub const MOST_AT_ONCE: usize = 1_000;
 
 /// What is to be printed or sold.
 #[derive(Clone, Debug)]
@@ -47,24 +49,38 @@ pub enum IssueError {
     /// No such plan.
     #[error("there is no plan `{0}`: `lango plan list` shows the plans there are")]
     NoPlan(String),
+    /// The key was used for another request.
+    #[error(transparent)]
+    Reused(#[from] KeyReused),
+    /// More than one request with a key may make.
+    #[error("at most {MOST_AT_ONCE} vouchers at once: ask again for the rest")]
+    TooMany,
     /// The database.
     #[error("issuing vouchers")]
     Store(#[from] Error),
 }
 
-/// Makes vouchers. Stopped halfway, whole batches of them exist and the rest does not.
+/// Makes vouchers. Stopped halfway, whole batches of them exist and the rest does not; with a key
+/// there is one batch.
 ///
 /// # Errors
 /// No such plan, or a fault of the store.
 pub async fn issue_vouchers(
     app: &App,
     order: VoucherOrder,
+    by: &By,
     now: Timestamp,
 ) -> Result<Vec<Voucher>, IssueError> {
+    if by.request.is_some() {
+        return match order.count {
+            0..=MOST_AT_ONCE => issue_batch(app, &order, order.count, by, now).await,
+            _ => Err(IssueError::TooMany),
+        };
+    }
     let mut issued = Vec::with_capacity(order.count);
     while issued.len() < order.count {
         let count = BATCH.min(order.count - issued.len());
-        issued.extend(issue_batch(app, &order, count, now).await?);
+        issued.extend(issue_batch(app, &order, count, by, now).await?);
     }
     Ok(issued)
 }
@@ -73,25 +89,42 @@ async fn issue_batch(
     app: &App,
     order: &VoucherOrder,
     count: usize,
+    by: &By,
     now: Timestamp,
 ) -> Result<Vec<Voucher>, IssueError> {
-    let (desk, order) = (app.clone(), order.clone());
-    let missing = order.plan.clone();
+    let (desk, order, by) = (app.clone(), order.clone(), by.clone());
     app.store()
         .attempt(async move |tx: &mut Tx<'_>| {
+            match asked::made_before::<GrantId>(tx, &by).await? {
+                Err(reused) => return Ok(Err(reused.into())),
+                Ok(Some(made)) => return Ok(Ok(read_back(tx, &desk, &made).await?)),
+                Ok(None) => {}
+            }
             let plan = lango_store::plans::by_name(tx, order.tenant, &order.plan).await?;
-            let Some(plan) = plan else { return Ok(Err(())) };
+            let Some(plan) = plan.filter(|plan| plan.retired_at.is_none()) else {
+                return Ok(Err(IssueError::NoPlan(order.plan.clone())));
+            };
             let codes: Vec<String> = (0..count).map(|_| new_code()).collect();
             let newcomers: Vec<Newcomer> =
                 codes.iter().map(|code| newcomer(code, &order)).collect();
-            let grants = install(tx, &desk, &plan, &newcomers, Actor::Cli, now).await?;
-            let vouchers = grants.iter().zip(codes);
-            Ok(Ok(vouchers
-                .map(|(stored, code)| Voucher { id: stored.grant.id, code: printed(&code) })
-                .collect()))
+            let grants = install(tx, &desk, &plan, &newcomers, &by.actor, now).await?;
+            let made: Vec<GrantId> = grants.iter().map(|stored| stored.grant.id).collect();
+            asked::keep_made(tx, &by, &made, now).await?;
+            let vouchers = made.into_iter().zip(codes);
+            Ok(Ok(vouchers.map(|(id, code)| Voucher { id, code: printed(&code) }).collect()))
         })
         .await?
-        .map_err(|()| IssueError::NoPlan(missing))
+}
+
+/// The codes of vouchers that were made before: whoever asked lost the answer.
+async fn read_back(tx: &mut Tx<'_>, app: &App, made: &[GrantId]) -> Result<Vec<Voucher>, Error> {
+    let mut vouchers = Vec::with_capacity(made.len());
+    for id in made.iter().copied() {
+        let sealed = lango_store::grants::access(tx, id).await?;
+        let code = app.open_access(id, &sealed)?.login();
+        vouchers.push(Voucher { id, code: printed(&code) });
+    }
+    Ok(vouchers)
 }
 
 fn newcomer(code: &str, order: &VoucherOrder) -> Newcomer {

@@ -3,11 +3,17 @@
 //! it leaves enforcements and jobs for those who do.
 
 pub mod accept_payment;
+pub mod act_on_grant;
 pub mod add_customer;
 pub mod add_plan;
 pub mod add_router;
 pub mod add_token;
+pub mod asked;
+pub mod change_customer;
 pub mod change_grant;
+pub mod change_plan;
+pub mod change_router;
+pub mod change_tenant;
 pub mod clean_up;
 pub mod diagnose;
 pub mod end_due_grants;
@@ -15,6 +21,7 @@ pub mod find_customer;
 pub mod found_tenant;
 pub mod install_grants;
 pub mod issue_vouchers;
+pub mod note_router;
 pub mod open_service;
 pub mod record_outcomes;
 pub mod record_presence;

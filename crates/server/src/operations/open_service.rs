@@ -1,10 +1,10 @@
 //! A service is opened: a hotspot account, a PPPoE subscription, a fixed address.
 
 use crate::app::App;
-use crate::operations::change_grant::Actor;
+use crate::operations::asked::{self, By, KeyReused, Lost};
 use crate::operations::install_grants::{Newcomer, install};
 use lango_domain::access::{Access, GrantKind};
-use lango_domain::ids::{CustomerId, RouterId, TenantId};
+use lango_domain::ids::{CustomerId, GrantId, RouterId, TenantId};
 use lango_domain::time::Timestamp;
 use lango_store::grants::StoredGrant;
 use lango_store::{Error, Tx};
@@ -38,6 +38,12 @@ pub enum OpenError {
     /// A name that a router cannot hold.
     #[error("`{0}` cannot be a user name: use 1 to 64 letters, digits and . _ - @ +")]
     BadName(String),
+    /// The key was used for another request.
+    #[error(transparent)]
+    Reused(#[from] KeyReused),
+    /// What an earlier request with this key made is gone.
+    #[error(transparent)]
+    Lost(#[from] Lost),
     /// The database.
     #[error("opening a service")]
     Store(#[source] Error),
@@ -50,33 +56,57 @@ pub enum OpenError {
 pub async fn open_service(
     app: &App,
     order: ServiceOrder,
+    by: &By,
     now: Timestamp,
 ) -> Result<StoredGrant, OpenError> {
     let login = order.access.login();
     if !is_safe_login(&login) {
         return Err(OpenError::BadName(login));
     }
-    let (desk, missing) = (app.clone(), order.plan.clone());
+    let (desk, by) = (app.clone(), by.clone());
     let opened = app
         .store()
-        .attempt(async move |tx: &mut Tx<'_>| {
-            let plan = lango_store::plans::by_name(tx, order.tenant, &order.plan).await?;
-            let Some(plan) = plan else { return Ok(Err(())) };
-            let newcomer = newcomer(&order);
-            let mut grants = install(tx, &desk, &plan, &[newcomer], Actor::Cli, now).await?;
-            grants.pop().map(Ok).ok_or(Error::Missing { attempted: "the new grant".to_owned() })
-        })
+        .attempt(async move |tx: &mut Tx<'_>| open(tx, &desk, &order, &by, now).await)
         .await;
     match opened {
-        Ok(Ok(stored)) => Ok(stored),
-        Ok(Err(())) => Err(OpenError::NoPlan(missing)),
+        Ok(outcome) => outcome,
         Err(Error::Conflict { unique, .. })
-            if unique.is("grants", &["tenant_id", "login_hash"]) =>
+            if unique.is("grants", &["login_hash", "tenant_id"]) =>
         {
             Err(OpenError::Taken(login))
         }
         Err(error) => Err(OpenError::Store(error)),
     }
+}
+
+async fn open(
+    tx: &mut Tx<'_>,
+    app: &App,
+    order: &ServiceOrder,
+    by: &By,
+    now: Timestamp,
+) -> Result<Result<StoredGrant, OpenError>, Error> {
+    match asked::made_before::<GrantId>(tx, by).await? {
+        Err(reused) => return Ok(Err(reused.into())),
+        Ok(Some(made)) => {
+            let found = match made.first() {
+                Some(id) => lango_store::grants::find(tx, *id).await?,
+                None => None,
+            };
+            return Ok(found.ok_or(Lost::Missing("service").into()));
+        }
+        Ok(None) => {}
+    }
+    let plan = lango_store::plans::by_name(tx, order.tenant, &order.plan).await?;
+    let Some(plan) = plan.filter(|plan| plan.retired_at.is_none()) else {
+        return Ok(Err(OpenError::NoPlan(order.plan.clone())));
+    };
+    let mut grants = install(tx, app, &plan, &[newcomer(order)], &by.actor, now).await?;
+    let Some(stored) = grants.pop() else {
+        return Err(Error::Missing { attempted: "the new grant".to_owned() });
+    };
+    asked::keep_made(tx, by, &[stored.grant.id], now).await?;
+    Ok(Ok(stored))
 }
 
 fn newcomer(order: &ServiceOrder) -> Newcomer {

@@ -2,8 +2,10 @@
 
 use crate::app::App;
 use crate::enforcement::{ConfirmedBy, Outcome};
+use crate::operations::asked::Actor;
 use lango_domain::ids::{GrantId, Id, RouterId, SessionId};
 use lango_domain::time::{Span, Timestamp};
+use lango_store::activity::Activity;
 use lango_store::cuts::Cut;
 use lango_store::enforcements::{Confirmation, Failure, Work};
 use lango_store::{Error, Tx};
@@ -45,7 +47,7 @@ pub async fn record_outcomes(
     outcomes: Vec<Outcome>,
     confirmed_at: Timestamp,
 ) -> Result<Round, Error> {
-    let desk = app.clone();
+    let (desk, account) = (app.clone(), app.clone());
     let (mut cuts, mut confirmations, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for (work, outcome) in work.iter().zip(outcomes) {
         match outcome {
@@ -71,6 +73,8 @@ pub async fn record_outcomes(
             let proven: Vec<Cut> =
                 cuts.iter().filter(|cut| fresh.contains(&cut.grant)).cloned().collect();
             proofs::insert(tx, &proven).await?;
+            let lines: Vec<Activity> = proven.iter().map(|cut| line(&account, cut)).collect();
+            lango_store::activity::append(tx, &lines).await?;
             Ok((fresh.len(), proven.iter().map(|cut| cut.lateness).collect::<Vec<_>>()))
         })
         .await?;
@@ -107,6 +111,19 @@ fn proof(
         attempts: work.failures + 1,
         confirmed_by: by.word().to_owned(),
         sessions_ended: i64::from(sessions_ended),
+    }
+}
+
+fn line(app: &App, cut: &Cut) -> Activity {
+    Activity {
+        id: app.id(cut.confirmed_at),
+        tenant: cut.tenant,
+        at: cut.confirmed_at,
+        actor: Actor::Router.word(),
+        grant: Some(cut.grant),
+        router: Some(cut.router),
+        what: "cut".to_owned(),
+        detail: format!("confirmed {} after it was due", cut.lateness),
     }
 }
 

@@ -70,7 +70,7 @@ async fn record_batch(
         noted.push((reading.grant, next));
     }
     lango_store::enforcements::note_seen(tx, &noted).await?;
-    change_grant::write(tx, app, changes, Actor::Router, now).await
+    change_grant::write(tx, app, changes, &Actor::Router, now).await
 }
 
 fn next_seen(router: RouterId, reading: &Reading, last: Option<&Seen>) -> Seen {

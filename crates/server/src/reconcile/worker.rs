@@ -2,6 +2,7 @@
 //! we are stopped. Its troubles are its own: no other worker waits for it.
 
 use crate::app::App;
+use crate::operations::note_router;
 use crate::reconcile::backoff;
 use crate::reconcile::connect::{ConnectError, connect};
 use crate::reconcile::visit::{SyncReport, Visit, VisitError};
@@ -143,7 +144,9 @@ impl Worker {
         visit.act_at_once().await?;
         let report = self.compare(&mut visit).await?;
         self.failures = 0;
-        self.board.write(Condition::Up { since: self.app.clock().now() });
+        let now = self.app.clock().now();
+        self.board.write(Condition::Up { since: now });
+        note_router::note_up(&self.app, &self.router, now).await.map_err(VisitError::from)?;
         let (differences, online) = (report.differences.len(), report.online);
         let strangers = report.strangers.len();
         tracing::info!(
@@ -236,14 +239,7 @@ impl Worker {
                 "{} is down; its work waits, nobody else's does", self.router.name
             );
         }
-        let (router, text) = (self.router.id, error);
-        let noted = self
-            .app
-            .store()
-            .write(async move |tx: &mut Tx<'_>| {
-                lango_store::routers::note_failure(tx, router, &text, now).await
-            })
-            .await;
+        let noted = note_router::note_down(&self.app, &self.router, error, news, now).await;
         if let Err(error) = noted {
             tracing::error!(%error, router.name = %self.router.name, "a router's trouble could not be noted");
         }

@@ -10,10 +10,11 @@ use lango_domain::time::{Span, Timestamp};
 use lango_router_sim::{MacAddress, Router, RouterSim, Settings, SystemClock};
 use lango_server::app::App;
 use lango_server::clock::Clock;
-use lango_server::operations::add_plan::add_plan;
+use lango_server::operations::add_plan::{NewPlan, add_plan};
 use lango_server::operations::add_router::{
-    RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
+    NewRouter, RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
 };
+use lango_server::operations::asked::By;
 use lango_server::operations::issue_vouchers::{VoucherOrder, issue_vouchers, read_code};
 use lango_server::operations::open_service::{ServiceOrder, open_service};
 use lango_store::secrets::SecretKey;
@@ -117,7 +118,8 @@ impl World {
         for (name, terms) in
             [("Seconds", Terms::hotspot(Span::seconds(2))), ("Month", Terms::service(MONTH))]
         {
-            add_plan(&self.app, self.tenant, name, price, terms, now).await.unwrap();
+            let new = NewPlan { tenant: self.tenant, name: name.to_owned(), price, terms };
+            add_plan(&self.app, new, &By::cli(), now).await.unwrap();
         }
         let by_api = (&self.lobby, RouterProtocol::Api, "Lobby");
         let by_rest = (&self.tower, RouterProtocol::Rest, "Tower");
@@ -134,7 +136,8 @@ impl World {
                 tls: RouterTls::Off,
             };
             let login = RouterLogin { user: "lango".to_owned(), password: "secret".to_owned() };
-            add_router(&self.app, self.tenant, name, &address, &login, now).await.unwrap();
+            let new = NewRouter { tenant: self.tenant, name: name.to_owned(), address, login };
+            add_router(&self.app, new, &By::cli(), now).await.unwrap();
         }
         self.dead.faults().unreachable(true);
     }
@@ -151,7 +154,7 @@ impl World {
             router: None,
             paid: true,
         };
-        let opened = open_service(&self.app, order, self.now()).await.unwrap();
+        let opened = open_service(&self.app, order, &By::cli(), self.now()).await.unwrap();
         let (mac, grant) = (MacAddress([2, 0, 0, 1, 0, number]), opened.grant.id);
         let first_end = opened.grant.state.ends_at().unwrap();
         self.router_of(number).dial(mac, &name, "pass");
@@ -207,7 +210,8 @@ impl World {
             customer: None,
             router: None,
         };
-        let voucher = issue_vouchers(&self.app, order, self.now()).await.unwrap().remove(0);
+        let voucher =
+            issue_vouchers(&self.app, order, &By::cli(), self.now()).await.unwrap().remove(0);
         let [high, low] = (self.guests.len() as u16).to_be_bytes();
         let mac = MacAddress([2, 0, 0, 2, high, low]);
         self.lobby.join(mac);

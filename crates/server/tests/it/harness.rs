@@ -17,10 +17,11 @@ use lango_server::clock::Clock;
 use lango_server::messaging::sender::Sender;
 use lango_server::operations::accept_payment::{Accepted, Payment, accept_payment};
 use lango_server::operations::add_customer::{NewCustomer, add_customer};
-use lango_server::operations::add_plan::add_plan;
+use lango_server::operations::add_plan::{NewPlan, add_plan};
 use lango_server::operations::add_router::{
-    RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
+    NewRouter, RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
 };
+use lango_server::operations::asked;
 use lango_server::operations::change_grant::{Actor, change_grant};
 use lango_server::operations::end_due_grants::end_due_grants;
 use lango_server::operations::found_tenant::{Founding, found_tenant};
@@ -102,7 +103,7 @@ impl Harness {
             zone: None,
             language: Language::En,
         };
-        let tenant = found_tenant(&app, founding, NOON).await.unwrap().tenant;
+        let tenant = found_tenant(&app, founding, &asked::By::cli(), NOON).await.unwrap().tenant;
         let routers = BTreeMap::new();
         Harness { app, tenant, routers, customers: 0, receipts: 0, _store: store }
     }
@@ -123,8 +124,8 @@ impl Harness {
             tls: RouterTls::Off,
         };
         let login = RouterLogin { user: "lango".to_owned(), password: "secret".to_owned() };
-        let id =
-            add_router(&self.app, self.tenant, name, &address, &login, self.now()).await.unwrap();
+        let new = NewRouter { tenant: self.tenant, name: name.to_owned(), address, login };
+        let id = add_router(&self.app, new, &asked::By::cli(), self.now()).await.unwrap().id;
         let router = sim.router().clone();
         self.routers.insert(name, Site { sim, id, visit: None });
         router
@@ -142,7 +143,8 @@ impl Harness {
 
     pub(crate) async fn plan(&self, name: &str, terms: Terms) {
         let price = Money::new(50_00, Currency::KES);
-        add_plan(&self.app, self.tenant, name, price, terms, self.now()).await.unwrap();
+        let new = NewPlan { tenant: self.tenant, name: name.to_owned(), price, terms };
+        add_plan(&self.app, new, &asked::By::cli(), self.now()).await.unwrap();
     }
 
     /// A customer with a phone number of his own.
@@ -154,7 +156,7 @@ impl Harness {
             phone: Some(format!("07{:08}", self.customers)),
             language: None,
         };
-        add_customer(&self.app, new, self.now()).await.unwrap().id
+        add_customer(&self.app, new, &asked::By::cli(), self.now()).await.unwrap().id
     }
 
     /// A voucher, paid by a customer or unsold.
@@ -170,7 +172,10 @@ impl Harness {
             customer,
             router: None,
         };
-        let voucher = issue_vouchers(&self.app, order, self.now()).await.unwrap().remove(0);
+        let voucher = issue_vouchers(&self.app, order, &asked::By::cli(), self.now())
+            .await
+            .unwrap()
+            .remove(0);
         (voucher.id, read_code(&voucher.code).unwrap())
     }
 
@@ -194,7 +199,7 @@ impl Harness {
             router: router.map(|name| self.router_id(name)),
             paid: true,
         };
-        open_service(&self.app, order, self.now()).await.unwrap().grant.id
+        open_service(&self.app, order, &asked::By::cli(), self.now()).await.unwrap().grant.id
     }
 
     /// A payment with a fresh receipt.
@@ -212,7 +217,7 @@ impl Harness {
             receipt: receipt.to_owned(),
             amount: Money::new(50_00, Currency::KES),
         };
-        accept_payment(&self.app, payment, self.now()).await.unwrap()
+        accept_payment(&self.app, payment, &asked::By::payment(), self.now()).await.unwrap()
     }
 
     pub(crate) async fn tell(&self, grant: GrantId, event: Event) {

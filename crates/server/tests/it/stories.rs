@@ -169,7 +169,7 @@ async fn an_hour_ends_after_an_hour(engine: Engine) {
     assert!(!browses(&lobby, mac(1)));
     assert_eq!(t.ended(grant).await, Some(EndReason::TimeUp));
     let story: Vec<String> = t.story_of(grant).await.into_iter().map(|line| line.what).collect();
-    assert_eq!(story, ["created", "started", "ended"]);
+    assert_eq!(story, ["created", "started", "ended", "cut"]);
     t.finish().await;
 }
 

@@ -134,6 +134,7 @@ pub(crate) fn tenant(id: TenantId) -> Tenant {
         currency: "TZS".parse().expect("a currency"),
         device_retention: Span::days(30),
         created_at: NOW,
+        version: 1,
     }
 }
 
@@ -162,6 +163,7 @@ pub(crate) fn router(id: i64) -> lango_store::routers::Router {
         last_sync_at: None,
         last_error: None,
         last_error_at: None,
+        version: 1,
     }
 }
 
@@ -181,6 +183,7 @@ pub(crate) fn customer(id: CustomerId) -> lango_store::customers::Customer {
         phone: Some(phone_of(id)),
         language: None,
         created_at: NOW,
+        version: 1,
     }
 }
 

@@ -60,7 +60,33 @@ const HOT: &[(&str, &str)] = &[
     ("activity::OF_GRANT", "activity_of_grant"),
     ("cuts::PAGE", PRIMARY),
     ("cuts::OF_GRANT", "cuts_of_grant"),
-    ("customers::PAGE", "customers_by_name"),
+    ("customers::BY_NAME", "customers_by_name"),
+    ("customers::BY_NAME_BACKWARDS", "customers_by_name"),
+    ("customers::BY_AGE", "customers_by_age"),
+    ("customers::BY_AGE_BACKWARDS", "customers_by_age"),
+    ("grants::BY_AGE", "grants_by_age"),
+    ("grants::BY_AGE_BACKWARDS", "grants_by_age"),
+    ("grants::BY_KIND", "grants_by_kind"),
+    ("grants::BY_KIND_BACKWARDS", "grants_by_kind"),
+    ("grants::BY_STATE", "grants_by_state"),
+    ("grants::BY_STATE_BACKWARDS", "grants_by_state"),
+    ("grants::BY_CUSTOMER", "grants_by_customer"),
+    ("grants::BY_CUSTOMER_BACKWARDS", "grants_by_customer"),
+    ("grants::BY_END", "grants_ending"),
+    ("grants::BY_END_BACKWARDS", "grants_ending"),
+    ("grants::LABELLED", "grants_by_label"),
+    ("sessions::BY_AGE", "sessions_by_age"),
+    ("sessions::BY_AGE_BACKWARDS", "sessions_by_age"),
+    ("sessions::LIVE", "sessions_live"),
+    ("sessions::LIVE_BACKWARDS", "sessions_live"),
+    ("enforcements::WAITING_ON", "enforcements_pending"),
+    ("enforcements::STANDING_OF", "enforcements_of_grant"),
+    ("jobs::PAGE", "jobs_by_age"),
+    ("jobs::PAGE_BACKWARDS", "jobs_by_age"),
+    ("activity::OF_ROUTER", "activity_of_router"),
+    ("activity::OF_ROUTER_BACKWARDS", "activity_of_router"),
+    ("activity::UNPLACED", "activity_unplaced"),
+    ("activity::NEWS", "activity_news"),
 ];
 
 /// The key of the table, whatever the database calls its index.
@@ -112,6 +138,7 @@ fn whole_read(plan: &Plan) -> Option<&String> {
         match words[..] {
             // A partial index is walked in order for its first row, or is the answer.
             ["SCAN", _, "USING", "COVERING", "INDEX", "jobs_pending" | "grants_due"] => false,
+            ["SCAN", "activity", "USING", "INDEX", "activity_unplaced"] => false,
             ["SCAN", table, ..] => LARGE.contains(&table),
             _ => line.split_once("Seq Scan on ").is_some_and(|(_, rest)| {
                 rest.split(' ').next().is_some_and(|table| LARGE.contains(&table))

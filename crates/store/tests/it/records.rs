@@ -97,7 +97,7 @@ async fn a_grant_comes_back_as_it_was_stored(store: &Store) {
         grants::insert(tx, std::slice::from_ref(&twin), NOW).await
     });
     let conflict = twice.await.unwrap_err();
-    assert!(conflict.unique().unwrap().is("grants", &["tenant_id", "login_hash"]), "{conflict}");
+    assert!(conflict.unique().unwrap().is("grants", &["login_hash", "tenant_id"]), "{conflict}");
 }
 
 async fn what_is_due_comes_longest_overdue_first(store: &Store) {

@@ -1,0 +1,192 @@
+//! Webhooks: addresses that are told what happens, and the log of what they answered.
+
+use crate::{Error, FromRow, Order, Row, Sql, Tx, args, sql};
+use lango_domain::ids::{ActivityId, DeliveryId, Id, TenantId, WebhookId};
+use lango_domain::time::{Span, Timestamp};
+
+/// An address that is told what happens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Webhook {
+    /// Its identity.
+    pub id: WebhookId,
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Where it listens.
+    pub url: String,
+    /// What it is told of: words of the account; an empty list is everything.
+    pub topics: Vec<String>,
+    /// What its messages are signed with, sealed.
+    pub secret: Vec<u8>,
+    /// Since when it exists.
+    pub created_at: Timestamp,
+    /// Since when it is off; none while it is on.
+    pub off_since: Option<Timestamp>,
+    /// Grows with every change.
+    pub version: i64,
+}
+
+impl Webhook {
+    /// Whether it is to be told of that.
+    #[must_use]
+    pub fn wants(&self, what: &str) -> bool {
+        self.off_since.is_none()
+            && (self.topics.is_empty() || self.topics.iter().any(|topic| topic == what))
+    }
+}
+
+impl FromRow for Webhook {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Webhook {
+            id: row.get(0)?,
+            tenant: row.get(1)?,
+            url: row.get(2)?,
+            topics: crate::json::read("webhooks.topics", &row.get::<String>(3)?)?,
+            secret: row.get(4)?,
+            created_at: row.get(5)?,
+            off_since: row.get(6)?,
+            version: row.get(7)?,
+        })
+    }
+}
+
+/// One try to tell a webhook something.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivery {
+    /// Its identity.
+    pub id: DeliveryId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// To which webhook.
+    pub webhook: WebhookId,
+    /// Of which line of the account.
+    pub activity: ActivityId,
+    /// Which try it was, from 1.
+    pub attempt: i64,
+    /// When.
+    pub at: Timestamp,
+    /// How long the answer took.
+    pub took: Span,
+    /// The status of the answer; none if there was no answer.
+    pub status: Option<i64>,
+    /// What went wrong; none if it was taken.
+    pub error: Option<String>,
+}
+
+impl FromRow for Delivery {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Delivery {
+            id: row.get(0)?,
+            tenant: row.get(1)?,
+            webhook: row.get(2)?,
+            activity: row.get(3)?,
+            attempt: row.get(4)?,
+            at: row.get(5)?,
+            took: row.get(6)?,
+            status: row.get(7)?,
+            error: row.get(8)?,
+        })
+    }
+}
+
+const INSERT: Sql = sql!(
+    "INSERT INTO webhooks (id, tenant_id, url, topics, secret, created_at, off_since) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7)"
+);
+const OF_TENANT: Sql = sql!(
+    "SELECT id, tenant_id, url, topics, secret, created_at, off_since, version FROM webhooks \
+     WHERE tenant_id = $1 ORDER BY id"
+);
+const BY_ID: Sql = sql!(
+    "SELECT id, tenant_id, url, topics, secret, created_at, off_since, version FROM webhooks \
+     WHERE id = $1"
+);
+const CHANGE: Sql = sql!(
+    "UPDATE webhooks SET url = $1, topics = $2, secret = $3, off_since = $4, \
+     version = version + 1 WHERE id = $5 AND version = $6"
+);
+const FORGET_DELIVERIES: Sql = sql!("DELETE FROM deliveries WHERE webhook_id = $1");
+const REMOVE: Sql = sql!("DELETE FROM webhooks WHERE id = $1");
+const LOG: Sql = sql!(
+    "INSERT INTO deliveries (id, tenant_id, webhook_id, activity_id, attempt, at, took, status, \
+     error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+);
+const DELIVERIES: Sql = sql!(
+    "SELECT id, tenant_id, webhook_id, activity_id, attempt, at, took, status, error \
+     FROM deliveries WHERE webhook_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+);
+const DELIVERIES_BACKWARDS: Sql = sql!(
+    "SELECT id, tenant_id, webhook_id, activity_id, attempt, at, took, status, error \
+     FROM deliveries WHERE webhook_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+);
+
+/// Statements that the tests prepare on both databases.
+pub(crate) const STATEMENTS: &[Sql] = &[
+    INSERT,
+    OF_TENANT,
+    BY_ID,
+    CHANGE,
+    FORGET_DELIVERIES,
+    REMOVE,
+    LOG,
+    DELIVERIES,
+    DELIVERIES_BACKWARDS,
+];
+
+/// Adds a webhook.
+pub async fn insert(tx: &mut Tx<'_>, webhook: &Webhook) -> Result<(), Error> {
+    let w = webhook;
+    let topics = crate::json::write(&w.topics);
+    let row = args![w.id, w.tenant, w.url, topics, w.secret, w.created_at, w.off_since];
+    tx.execute(INSERT, &row).await.map(drop)
+}
+
+/// A tenant's webhooks, oldest first.
+pub async fn of_tenant(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Webhook>, Error> {
+    tx.all(OF_TENANT, &args![tenant]).await
+}
+
+/// One webhook, if there is such a one.
+pub async fn find(tx: &mut Tx<'_>, id: WebhookId) -> Result<Option<Webhook>, Error> {
+    tx.optional(BY_ID, &args![id]).await
+}
+
+/// Writes a changed webhook back. Its version must be as read and grows by one.
+///
+/// # Errors
+/// [`Error::Retry`] if somebody else changed it meanwhile.
+pub async fn change(tx: &mut Tx<'_>, webhook: &Webhook) -> Result<(), Error> {
+    let w = webhook;
+    let topics = crate::json::write(&w.topics);
+    let row = args![w.url, topics, w.secret, w.off_since, w.id, w.version];
+    crate::written_once(tx.execute(CHANGE, &row).await?, "changing a webhook")
+}
+
+/// Removes a webhook and its log.
+pub async fn remove(tx: &mut Tx<'_>, id: WebhookId) -> Result<(), Error> {
+    tx.execute(FORGET_DELIVERIES, &args![id]).await?;
+    tx.execute(REMOVE, &args![id]).await.map(drop)
+}
+
+/// Keeps what came of a try.
+pub async fn log(tx: &mut Tx<'_>, delivery: &Delivery) -> Result<(), Error> {
+    let d = delivery;
+    let row =
+        args![d.id, d.tenant, d.webhook, d.activity, d.attempt, d.at, d.took, d.status, d.error];
+    tx.execute(LOG, &row).await.map(drop)
+}
+
+/// A webhook's tries, from the one given on.
+pub async fn deliveries(
+    tx: &mut Tx<'_>,
+    webhook: WebhookId,
+    order: Order,
+    from: Option<DeliveryId>,
+    limit: i64,
+) -> Result<Vec<Delivery>, Error> {
+    let from = from.unwrap_or(DeliveryId::from_raw(order.beginning()));
+    let statement = match order {
+        Order::Ascending => DELIVERIES,
+        Order::Descending => DELIVERIES_BACKWARDS,
+    };
+    tx.all(statement, &args![webhook, from, limit]).await
+}
