@@ -495,7 +495,8 @@ async fn a_database_of_a_newer_program_is_left_alone() {
     let shop = Shop::open();
     let url = lango_store::DatabaseUrl::sqlite(shop.path().join("lango.db"));
     let store = lango_store::Store::open(&url, lango_store::Settings::default()).await.unwrap();
-    migrate(&store, &[KNOWN, &[LATER]].concat(), 0).await.unwrap();
+    let all: &[Migration] = Box::leak([KNOWN, &[LATER]].concat().into_boxed_slice());
+    migrate(&store, all, 0).await.unwrap();
     store.close().await;
     let version = format!("schema version {}", LATER.number);
     let words = [version.as_str(), "start the newer program"];
