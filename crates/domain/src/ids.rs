@@ -66,6 +66,16 @@ macro_rules! id {
             }
         }
 
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> { stringify!($name).into() }
+            fn inline_schema() -> bool { true }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                // The first digit stands for three bits, of which the sign is never set.
+                let pattern = concat!("^", $prefix, "[0-7][0-9a-hjkmnp-tv-z]{12}$");
+                schemars::json_schema!({ "type": "string", "pattern": pattern })
+            }
+        }
+
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
@@ -102,6 +112,10 @@ id!(/// An address that is told what happens.
     WebhookId, 'w', "webhook");
 id!(/// One try to tell a webhook something.
     DeliveryId, 'y', "delivery");
+id!(/// The proof of a cut.
+    CutId, 'x', "cut");
+id!(/// The proof of money.
+    ReceiptId, 'e', "receipt");
 id!(/// An action on many things at once.
     TaskId, 'b', "task");
 

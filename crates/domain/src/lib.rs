@@ -15,5 +15,6 @@ pub mod phone_number;
 pub mod plan;
 pub mod quantity;
 pub mod role;
+mod schema;
 pub mod time;
 pub mod wanted;

@@ -10,6 +10,7 @@ pub struct Currency([u8; 3]);
 
 /// An amount of one currency.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Money {
     /// In the currency's smallest unit: cents for KES, whole shillings for UGX.
     pub amount: i64,

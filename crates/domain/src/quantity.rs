@@ -74,6 +74,7 @@ impl fmt::Display for DataSize {
 
 /// A speed limit, in bits per second, as the customer sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Speed {
     /// From the customer, bits per second.
     pub upload: u64,

@@ -39,7 +39,9 @@ pub fn start(app: &App, sender: Sender, timeouts: Timeouts, http: Option<TcpList
     spawn(&mut tasks, "housekeeping", housekeeping(app.clone(), stop.clone()));
     spawn(&mut tasks, "pulse", pulse::run(app.clone(), stop.clone()));
     if let Some(listener) = http {
-        let serve = web::serve(app.clone(), boards.clone(), listener, stop.clone());
+        let manners = web::Manners { timeouts, ..web::Manners::default() };
+        let routes = web::routes(app.clone(), boards.clone(), manners);
+        let serve = web::serve(routes, listener, stop.clone());
         spawn(&mut tasks, "web", serve);
     }
     Running { stop, tasks, boards }

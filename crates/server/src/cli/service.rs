@@ -7,7 +7,7 @@ use super::settle::{settle_grant, tell};
 use super::table::Table;
 use crate::operations::asked::By;
 use crate::operations::change_grant::{Actor, change_grant};
-use crate::operations::open_service::{ServiceOrder, open_service};
+use crate::operations::open_service::{ServiceOrder, made_up_password, open_service};
 use anyhow::anyhow;
 use lango_domain::access::{Access, GrantKind, Secret};
 use lango_domain::grant::{Event, State, SuspendReason};
@@ -176,15 +176,6 @@ fn access(arguments: &AddArguments, password: &str) -> anyhow::Result<Access> {
         // clap lets nobody come here.
         _ => Err(anyhow!("say what the customer presents: --pppoe, --hotspot or --ip")),
     }
-}
-
-/// Ten signs that nobody confuses, from the system's own randomness: some 49 bits.
-fn made_up_password() -> String {
-    use ring::rand::{SecureRandom, SystemRandom};
-    const SIGNS: &[u8; 32] = b"23456789abcdefghjkmnpqrstuvwxyzA";
-    let mut bytes = [0u8; 10];
-    SystemRandom::new().fill(&mut bytes).expect("the operating system has random numbers");
-    bytes.iter().map(|byte| char::from(SIGNS[usize::from(byte & 31)])).collect()
 }
 
 async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<ExitCode> {

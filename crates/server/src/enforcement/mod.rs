@@ -6,7 +6,7 @@
 
 pub mod routeros;
 
-use lango_domain::access::{Access, GrantKind};
+use lango_domain::access::{Access, GrantKind, Secret};
 use lango_domain::ids::GrantId;
 use lango_domain::mac_address::MacAddress;
 use lango_domain::quantity::DataSize;
@@ -222,6 +222,41 @@ impl Driver {
         }
     }
 
+    /// What the router said of itself when it was opened or last surveyed.
+    pub fn observed(&self) -> &Observed {
+        match self {
+            Driver::RouterOs(router) => router.observed(),
+        }
+    }
+
+    /// Logs a device in on the hotspot from our side. The router takes it or says why not.
+    ///
+    /// # Errors
+    /// The outer one: the connection broke. The inner one: what the router said.
+    pub async fn log_in(
+        &mut self,
+        login: &HotspotLogin,
+    ) -> Result<Result<(), String>, DriverError> {
+        match self {
+            Driver::RouterOs(router) => router.log_in(login).await,
+        }
+    }
+
+    /// Ends a user's hotspot sessions: of one device, or all of them. He may log in again.
+    /// Returns how many were ended.
+    ///
+    /// # Errors
+    /// The connection broke, or the router refused.
+    pub async fn log_out(
+        &mut self,
+        user: &str,
+        mac: Option<MacAddress>,
+    ) -> Result<usize, DriverError> {
+        match self {
+            Driver::RouterOs(router) => router.log_out(user, mac).await,
+        }
+    }
+
     /// Asks for a sign of life.
     ///
     /// # Errors
@@ -231,6 +266,19 @@ impl Driver {
             Driver::RouterOs(router) => router.ping().await,
         }
     }
+}
+
+/// A device to be logged in on a hotspot.
+#[derive(Clone, Debug)]
+pub struct HotspotLogin {
+    /// User name or code.
+    pub user: String,
+    /// Password.
+    pub password: Secret,
+    /// The device's address now.
+    pub address: Ipv4Addr,
+    /// The device, if it is known.
+    pub mac: Option<MacAddress>,
 }
 
 /// Who is online under one user name or address.

@@ -93,6 +93,38 @@ pub async fn act_on_grant(
         .await
 }
 
+/// Does several actions to one grant of a tenant, all or none of them.
+///
+/// # Errors
+/// As [`act_on_grant`], for the first that was not done.
+pub async fn act_in_turn(
+    app: &App,
+    (tenant, id): (TenantId, GrantId),
+    actions: Vec<Action>,
+    expected: Option<i64>,
+    by: &By,
+    now: Timestamp,
+) -> Result<Result<StoredGrant, Undone>, Error> {
+    let (desk, by) = (app.clone(), by.clone());
+    app.store()
+        .attempt(async move |tx: &mut Tx<'_>| {
+            let Some(mut stored) = of_tenant(tx, tenant, id).await? else {
+                return Ok(Err(Lost::Missing("grant").into()));
+            };
+            if !asked::is_expected(stored.version, expected) {
+                return Ok(Err(Lost::Stale("grant").into()));
+            }
+            for action in actions.iter().copied() {
+                stored = match act(tx, &desk, stored, action, &by, now).await? {
+                    Ok(stored) => stored,
+                    Err(undone) => return Ok(Err(undone)),
+                };
+            }
+            Ok(Ok(stored))
+        })
+        .await
+}
+
 /// Does an action in the caller's transaction.
 ///
 /// # Errors

@@ -130,3 +130,12 @@ fn is_safe_login(login: &str) -> bool {
         |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '.' | '_' | '-' | '@' | '+');
     (1..=64).contains(&login.len()) && login.chars().all(safe)
 }
+
+/// Ten signs that nobody confuses, from the system's own randomness: some 49 bits.
+pub fn made_up_password() -> String {
+    use ring::rand::{SecureRandom, SystemRandom};
+    const SIGNS: &[u8; 32] = b"23456789abcdefghjkmnpqrstuvwxyzA";
+    let mut bytes = [0u8; 10];
+    SystemRandom::new().fill(&mut bytes).expect("the operating system has random numbers");
+    bytes.iter().map(|byte| char::from(SIGNS[usize::from(byte & 31)])).collect()
+}

@@ -27,6 +27,11 @@ impl Boards {
         self.lock().iter().map(|(id, board)| (*id, board.read())).collect()
     }
 
+    /// How one router is doing, if it is worked with here.
+    pub fn of(&self, router: RouterId) -> Option<Condition> {
+        self.lock().get(&router).map(Board::read)
+    }
+
     /// Whether every router was tried at least once.
     pub fn all_tried(&self) -> bool {
         self.lock().values().all(|board| board.read() != Condition::New)

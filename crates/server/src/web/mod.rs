@@ -1,37 +1,121 @@
-//! The web entrance. For now what machines ask: is it alive, is it ready, its numbers.
+//! The web entrance: what machines ask (is it alive, its numbers), the API for programs, and the
+//! routes of older systems. Nothing imports it; it calls operations.
+
+pub mod api;
+pub(crate) mod kept;
 
 use crate::app::App;
 use crate::reconcile::supervisor::Boards;
+use crate::web::api::problem::Problem;
+use crate::web::api::rate::Buckets;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{StatusCode, header, request::Parts};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use lango_domain::ids::TokenId;
+use lango_routeros::Timeouts;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+/// What every handler has at hand.
 #[derive(Clone)]
-struct Entrance {
-    app: App,
-    boards: Boards,
+pub(crate) struct Entrance {
+    pub(crate) app: App,
+    pub(crate) boards: Boards,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) limits: Arc<Limits>,
+    /// How long an answer waits for routers.
+    pub(crate) patience: Duration,
+    description: Arc<str>,
+}
+
+/// How often somebody may ask.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    /// By token.
+    pub(crate) requests: Buckets<TokenId>,
+    /// By the address from which wrong ones are shown.
+    pub(crate) wrong_tokens: Buckets<IpAddr>,
+    /// By the address of customers, who have none.
+    pub(crate) guests: Buckets<IpAddr>,
+    /// By the address from which wrong codes are typed.
+    pub(crate) wrong_codes: Buckets<IpAddr>,
+}
+
+/// How the entrance behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// How many requests a second a token may make, over time.
+    pub requests_per_second: u32,
+    /// How many wrong tokens a minute an address may show.
+    pub wrong_tokens_per_minute: u32,
+    /// How long to wait for a router's answers.
+    pub timeouts: Timeouts,
+    /// How long an answer of ours waits for routers altogether.
+    pub patience: Duration,
+}
+
+impl Default for Manners {
+    fn default() -> Manners {
+        Manners {
+            requests_per_second: 100,
+            wrong_tokens_per_minute: 60,
+            timeouts: Timeouts::default(),
+            patience: Duration::from_secs(20),
+        }
+    }
+}
+
+/// From which address a request came.
+pub(crate) struct ClientAddress;
+
+impl ClientAddress {
+    pub(crate) fn of(_: &Parts) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    }
 }
 
 /// Serves until stopped; requests under way are answered first.
-pub async fn serve(app: App, boards: Boards, listener: TcpListener, stop: CancellationToken) {
-    let served = axum::serve(listener, routes(app, boards))
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await;
+pub async fn serve(router: Router, listener: TcpListener, stop: CancellationToken) {
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
         tracing::error!(%error, "the web server ended");
     }
 }
 
-fn routes(app: App, boards: Boards) -> Router {
-    Router::new()
+/// Everything that is served.
+pub fn routes(app: App, boards: Boards, manners: Manners) -> Router {
+    let rate = manners.requests_per_second;
+    let requests = Buckets::new(rate.saturating_mul(60), rate.saturating_mul(2));
+    let mut doors = api::doors();
+    let description = api::openapi::document(&mut doors).to_string().into();
+    let limits = Arc::new(Limits {
+        requests,
+        // Mistakes of scripts, or guesses at 192 bits: only the load of them matters.
+        wrong_tokens: Buckets::new(
+            manners.wrong_tokens_per_minute,
+            manners.wrong_tokens_per_minute / 2,
+        ),
+        // A whole hotel may come from one address, with phones that ask again and again.
+        guests: Buckets::new(3_000, 200),
+        // There are 31^7 codes: among 10,000 unused vouchers this finds one in half a year.
+        wrong_codes: Buckets::new(10, 60),
+    });
+    let (timeouts, patience) = (manners.timeouts, manners.patience);
+    let entrance = Entrance { app, boards, timeouts, limits, patience, description };
+    doors
+        .router
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(Entrance { app, boards })
+        .route("/api/openapi.json", get(description_of_the_api))
+        .fallback(async || Problem::no_such_path())
+        .method_not_allowed_fallback(async || Problem::no_such_method())
+        .with_state(entrance)
 }
 
 /// Alive: the process answers.
@@ -53,4 +137,8 @@ async fn readyz(State(entrance): State<Entrance>) -> impl IntoResponse {
 async fn metrics(State(entrance): State<Entrance>) -> impl IntoResponse {
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, TYPE)], entrance.app.metrics().text(&entrance.app.pulse().read()))
+}
+
+async fn description_of_the_api(State(entrance): State<Entrance>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], entrance.description.to_string())
 }

@@ -17,7 +17,7 @@ use lango_routeros::menus::{
     HotspotActive, HotspotBinding, HotspotCookie, HotspotHost, HotspotUser, Menu,
 };
 use lango_routeros::values::{MacAddress, Prefix, write_duration};
-use lango_routeros::{Error, ItemId, Print};
+use lango_routeros::{Connection, Error, ItemId, Print, Query, TrapKind};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub(super) const USER_PROPERTIES: [&str; 13] = [
 ];
 
 const ARP: &str = "/ip/arp";
-const LOGIN: &str = "/ip/hotspot/active/login";
+pub(super) const LOGIN: &str = "/ip/hotspot/active/login";
 
 /// How exactly a limit must be as wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -461,6 +461,40 @@ fn login_again(order: &Order, session: &HotspotActive) -> Option<Write> {
         ("mac-address", mac.to_string()),
     ];
     Some(Write::Try(LOGIN, values))
+}
+
+/// Removes a user's cookies and sessions, of one device or all. Returns how many sessions.
+pub(super) async fn log_out(
+    connection: &Connection,
+    user: &str,
+    mac: Option<lango_domain::mac_address::MacAddress>,
+) -> Result<usize, Error> {
+    let mac = mac.map(|mac| mac.to_string());
+    let is_his = |seen: Option<MacAddress>| {
+        mac.as_ref().is_none_or(|mac| seen.is_some_and(|seen| seen.to_string() == *mac))
+    };
+    let of_user = || Some(Query::equals("user", user));
+    for cookie in connection.all::<HotspotCookie>(of_user()).await? {
+        if cookie.user == user && is_his(cookie.mac_address) {
+            remove_if_there(connection, HotspotCookie::PATH, &cookie.id).await?;
+        }
+    }
+    let mut ended = 0;
+    for session in connection.all::<HotspotActive>(of_user()).await? {
+        if session.user == user && is_his(session.mac_address) {
+            remove_if_there(connection, HotspotActive::PATH, &session.id).await?;
+            ended += 1;
+        }
+    }
+    Ok(ended)
+}
+
+/// What went by itself meanwhile is gone as well.
+async fn remove_if_there(connection: &Connection, menu: &str, id: &ItemId) -> Result<(), Error> {
+    match connection.remove(menu, id).await {
+        Err(error) if error.trap().is_some_and(|trap| trap.kind == TrapKind::NoSuchItem) => Ok(()),
+        other => other,
+    }
 }
 
 // ---------------------------------------------------------------------------------------------

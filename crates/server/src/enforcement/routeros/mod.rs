@@ -20,7 +20,7 @@ mod visit;
 
 pub use guard::{GUARD_HORIZON, ROUTER_MARGIN};
 
-use super::{DriverError, LoginKind, LoginOnline, Observed, Order, Outcome, Survey};
+use super::{DriverError, HotspotLogin, LoginKind, LoginOnline, Observed, Order, Outcome, Survey};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::time::{Span, Timestamp};
 use lango_domain::wanted::Wanted;
@@ -200,6 +200,43 @@ impl RouterOs {
     fn may_guard(&self) -> bool {
         let skew = self.observed.clock_ahead_seconds;
         self.takes_guards && skew.is_none_or(|seconds| seconds.abs() < CLOCK_IS_SET)
+    }
+
+    /// See [`super::Driver::log_in`]. The router must know the address as a host of its hotspot.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn log_in(
+        &mut self,
+        login: &HotspotLogin,
+    ) -> Result<Result<(), String>, DriverError> {
+        let (address, mac) = (login.address.to_string(), login.mac.map(|mac| mac.to_string()));
+        let mut values = vec![
+            ("user", login.user.as_str()),
+            ("password", login.password.reveal()),
+            ("ip", address.as_str()),
+        ];
+        values.extend(mac.as_deref().map(|mac| ("mac-address", mac)));
+        match self.connection.run(hotspot::LOGIN, &values).await {
+            Ok(_) => Ok(Ok(())),
+            Err(error) => match error.trap() {
+                Some(trap) => Ok(Err(trap.message.to_string())),
+                None => Err(self.broken("logging a device in", error)),
+            },
+        }
+    }
+
+    /// See [`super::Driver::log_out`]. Cookies go first: one of them would log the device in again.
+    ///
+    /// # Errors
+    /// The connection broke, or the router refused.
+    pub async fn log_out(
+        &mut self,
+        user: &str,
+        mac: Option<lango_domain::mac_address::MacAddress>,
+    ) -> Result<usize, DriverError> {
+        let ended = hotspot::log_out(&self.connection, user, mac).await;
+        ended.map_err(|cause| self.broken("logging a device out", cause))
     }
 
     fn broken(&self, attempted: &'static str, cause: Error) -> DriverError {
