@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A data directory and the program that works on it.
-struct Shop {
+pub(crate) struct Shop {
     directory: tempfile::TempDir,
 }
 
 /// What a command printed and how it ended.
 #[derive(Debug)]
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Said {
@@ -35,13 +35,13 @@ impl Said {
     }
 
     #[track_caller]
-    fn ok(self) -> Said {
+    pub(crate) fn ok(self) -> Said {
         assert_eq!(self.code, 0, "{self:?}");
         self
     }
 
     #[track_caller]
-    fn fails(self, code: i32, words: &[&str]) -> Said {
+    pub(crate) fn fails(self, code: i32, words: &[&str]) -> Said {
         assert_eq!(self.code, code, "{self:?}");
         for word in words {
             assert!(self.err.contains(word), "`{word}` is not in {self:?}");
@@ -51,30 +51,30 @@ impl Said {
     }
 
     #[track_caller]
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 impl Shop {
     /// Nothing there yet.
-    fn empty() -> Shop {
+    pub(crate) fn empty() -> Shop {
         Shop { directory: tempfile::tempdir().unwrap() }
     }
 
     /// A business with one plan of an hour.
-    fn open() -> Shop {
+    pub(crate) fn open() -> Shop {
         let shop = Shop::empty();
         shop.lango(&INIT).ok();
         shop.lango(&["plan", "add", "1 hour", "--price", "20", "--time", "1h"]).ok();
         shop
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lango"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("LANGO_") {
@@ -86,21 +86,21 @@ impl Shop {
         command
     }
 
-    fn lango(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn lango(&self, arguments: &[&str]) -> Said {
         Said::of(self.command(arguments).output().unwrap())
     }
 
-    fn lango_with(&self, variable: &str, value: &str, arguments: &[&str]) -> Said {
+    pub(crate) fn lango_with(&self, variable: &str, value: &str, arguments: &[&str]) -> Said {
         Said::of(self.command(arguments).env(variable, value).output().unwrap())
     }
 
-    fn add_router(&self, name: &str, address: &str) {
+    pub(crate) fn add_router(&self, name: &str, address: &str) {
         let login = ["--user", "lango", "--password", "secret"];
         self.lango(&[&["router", "add", name, address], login.as_slice()].concat()).ok();
     }
 
     /// A server on a free port; returns when it has said where it listens.
-    fn serve(&self) -> Server {
+    pub(crate) fn serve(&self) -> Server {
         let mut command = self.command(&["serve", "--http", ":0"]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let server = Server { child, listeners: self.path().join("listeners.json") };
@@ -109,17 +109,24 @@ impl Shop {
     }
 }
 
-const INIT: [&str; 7] =
+pub(crate) const INIT: [&str; 7] =
     ["init", "--business", "Hotel ABC", "--email", "o@abc.example", "--password", "long enough"];
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
     listeners: PathBuf,
 }
 
 impl Server {
+    /// Where it answers.
+    pub(crate) fn url(&self) -> String {
+        let said = std::fs::read_to_string(&self.listeners).unwrap();
+        let said: Value = serde_json::from_str(&said).unwrap();
+        format!("http://{}", said["http"].as_str().unwrap())
+    }
+
     /// As systemd stops it.
-    fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(told.success());
         self.child.wait().unwrap().code()
@@ -135,7 +142,7 @@ impl Drop for Server {
 }
 
 #[track_caller]
-fn until(what: &str, happened: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, happened: impl Fn() -> bool) {
     let started = Instant::now();
     while !happened() {
         assert!(started.elapsed() < PATIENCE, "it never happened that {what}");

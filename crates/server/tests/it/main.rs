@@ -6,6 +6,7 @@
 mod api;
 mod chaos;
 mod cli;
+mod cli_day;
 mod driver;
 mod harness;
 mod stories;

@@ -1,6 +1,8 @@
 //! The API as programs meet it: real sockets, real databases, two businesses beside each other.
 
+mod day;
 mod doors;
+mod kept;
 mod mutated;
 mod roles;
 mod schemathesis;
