@@ -1,6 +1,7 @@
 //! What is built once and handed to everybody: the store, the clock, the key, the numbers.
 
 use crate::clock::Clock;
+use crate::feed::Feed;
 use crate::observe::metrics::Metrics;
 use crate::observe::pulse::Pulse;
 use lango_domain::access::Access;
@@ -23,6 +24,7 @@ struct Shared {
     metrics: Metrics,
     pulse: Pulse,
     routers_changed: Notify,
+    feed: Feed,
 }
 
 impl App {
@@ -32,8 +34,8 @@ impl App {
         // primary key, which fails one write and loses nothing.
         let ids = Mutex::new(IdSequence::new(fastrand::u8(..)));
         let (metrics, routers_changed) = (Metrics::default(), Notify::new());
-        let pulse = Pulse::default();
-        App(Arc::new(Shared { store, clock, key, ids, metrics, pulse, routers_changed }))
+        let (pulse, feed) = (Pulse::default(), Feed::default());
+        App(Arc::new(Shared { store, clock, key, ids, metrics, pulse, routers_changed, feed }))
     }
 
     /// The database.
@@ -54,6 +56,11 @@ impl App {
     /// When each engine last finished a pass.
     pub fn pulse(&self) -> &Pulse {
         &self.0.pulse
+    }
+
+    /// What happened lately, for whoever listens.
+    pub fn feed(&self) -> &Feed {
+        &self.0.feed
     }
 
     /// A new id for a thing that comes into being at `now`.

@@ -11,6 +11,7 @@ pub mod config;
 pub mod deadlines;
 pub mod demo;
 pub mod enforcement;
+pub mod feed;
 pub mod jobs;
 pub mod messaging;
 pub mod observe;

@@ -6,7 +6,7 @@ use crate::messaging::sender::Sender;
 use crate::observe::pulse::{self, Engine};
 use crate::operations::clean_up;
 use crate::reconcile::supervisor::{Boards, Supervisor};
-use crate::{deadlines, jobs, web};
+use crate::{deadlines, feed, jobs, web};
 use lango_domain::time::Span;
 use lango_routeros::Timeouts;
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub fn start(app: &App, sender: Sender, timeouts: Timeouts, http: Option<TcpList
     spawn(&mut tasks, "deadlines", after_first_look(app.clone(), boards.clone(), stop.clone()));
     spawn(&mut tasks, "jobs", jobs::run(app.clone(), sender, stop.clone()));
     spawn(&mut tasks, "housekeeping", housekeeping(app.clone(), stop.clone()));
+    spawn(&mut tasks, "feed", feed::run(app.clone(), stop.clone()));
     spawn(&mut tasks, "pulse", pulse::run(app.clone(), stop.clone()));
     if let Some(listener) = http {
         let manners = web::Manners { timeouts, ..web::Manners::default() };

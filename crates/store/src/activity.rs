@@ -221,6 +221,11 @@ pub async fn give_places(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<Placed>, Err
     Ok(placed)
 }
 
+/// Whether any line has no place yet.
+pub async fn any_unplaced(tx: &mut Tx<'_>) -> Result<bool, Error> {
+    Ok(!tx.all::<Activity>(UNPLACED, &args![1i64]).await?.is_empty())
+}
+
 /// The place that was given last; 0 if none was.
 pub async fn last_place(tx: &mut Tx<'_>) -> Result<i64, Error> {
     let last = crate::facts::read(tx, LAST_PLACE).await?;

@@ -8,5 +8,6 @@ mod chaos;
 mod cli;
 mod cli_day;
 mod driver;
+mod feed;
 mod harness;
 mod stories;

@@ -338,6 +338,20 @@ impl<A: Shown> Answered for Reply<A> {
     }
 }
 
+/// An answer that is no JSON document: a stream of events, a table.
+pub(crate) struct Raw {
+    pub(crate) response: Response,
+}
+
+/// Says what a raw answer is.
+pub(crate) struct RawKind(pub(crate) &'static str);
+
+impl IntoResponse for Raw {
+    fn into_response(self) -> Response {
+        self.response
+    }
+}
+
 /// The doors, declared and open.
 pub(crate) struct Doors {
     pub(crate) list: Vec<Door>,
@@ -375,6 +389,31 @@ impl Doors {
                         let left = ask.caller.left;
                         with_limit(answer(handle(ask).await, status), left)
                     }
+                    Err(problem) => problem.into_response(),
+                }
+            }
+        };
+        self.hang(door, open);
+    }
+
+    /// Declares and opens a door whose answer is not JSON.
+    pub(crate) fn open_raw<P, Q, B, G, H, F>(&mut self, sign: Sign, kind: RawKind, handle: H)
+    where
+        P: DeserializeOwned + Send + 'static,
+        Q: DeserializeOwned + JsonSchema + Send + 'static,
+        B: Taken,
+        G: Ground,
+        H: Fn(Ask<P, Q, B, G>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Result<Raw, Problem>> + Send + 'static,
+    {
+        let schema = schemars::json_schema!({ "type": "string" });
+        let door = self.declare::<Q, B, G>(&sign, Some(Content { kind: kind.0, schema }));
+        let (needs, makes) = (door.needs, door.makes);
+        let open = move |State(here): State<Entrance>, request: Request| {
+            let handle = handle.clone();
+            async move {
+                match pass::<P, Q, B, G>(here, request, needs, makes).await {
+                    Ok(ask) => handle(ask).await.into_response(),
                     Err(problem) => problem.into_response(),
                 }
             }

@@ -7,6 +7,7 @@ pub(crate) mod caller;
 pub(crate) mod customers;
 pub(crate) mod door;
 pub(crate) mod enforcements;
+pub(crate) mod events;
 pub(crate) mod grants;
 pub(crate) mod jobs;
 pub(crate) mod list;
@@ -44,6 +45,7 @@ pub(crate) fn doors() -> Doors {
     enforcements::open(&mut doors);
     sessions::open(&mut doors);
     activity::open(&mut doors);
+    events::open(&mut doors);
     jobs::open(&mut doors);
     tokens::open(&mut doors);
     tenants::open(&mut doors);

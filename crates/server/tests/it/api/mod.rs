@@ -158,6 +158,10 @@ impl House {
         let request = request.body(Full::new(body.into())).unwrap();
         let response = self.client.request(request).await.unwrap();
         let (parts, body) = response.into_parts();
+        if parts.headers.get("content-type").is_some_and(|kind| kind == "text/event-stream") {
+            // It has no end; that it began is the answer.
+            return Answer { status: parts.status, headers: parts.headers, body: Vec::new() };
+        }
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
     }

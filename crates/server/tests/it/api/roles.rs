@@ -109,6 +109,7 @@ const TABLE: &[(&str, &str, May, &str)] = &[
     ("GET", "/api/v1/usage", May::Read, ""),
     ("GET", "/api/v1/activity", May::Read, ""),
     ("GET", "/api/v1/activity/{activity}", May::Read, ""),
+    ("GET", "/api/v1/events", May::Read, ""),
     ("GET", "/api/v1/cuts", May::Read, ""),
     ("GET", "/api/v1/cuts/{cut}", May::Read, ""),
     ("GET", "/api/v1/jobs", May::Read, ""),
