@@ -1,12 +1,13 @@
 # The front door. `make demo` shows what Lango does, `make test` proves it.
 # Both do all of their own set-up.
 
-.PHONY: help demo test bench bench-smoke clean-test-servers
+.PHONY: help demo test bench bench-api bench-smoke clean-test-servers
 
 help:
 	@echo "make demo    watch customers being connected and cut on two simulated routers (about a minute)"
 	@echo "make test    everything that must hold: format, lints, docs, licences, all tests"
 	@echo "make bench   the figures, each with its ratio (release build, about ten minutes)"
+	@echo "make bench-api   the API under load, and a thousand listeners (release build)"
 
 demo:
 	@scripts/set-up build
@@ -22,8 +23,14 @@ bench:
 	cargo run --release --locked -p lango-server --example bench_engine -- $(BENCH)
 	cargo run --release --locked -p lango-store --example bench_store
 
+# The doors under load: BENCH="--scale 0.1" is less of it.
+bench-api:
+	@scripts/set-up build
+	cargo run --release --locked -p lango-server --example bench_api -- $(BENCH)
+
 bench-smoke:
 	cargo run --locked -p lango-server --example bench_engine -- --scale 0.01 --idle 3
+	cargo run --locked -p lango-server --example bench_api -- --scale 0.005 --seconds 5
 
 clean-test-servers:
 	scripts/test-postgres stop

@@ -28,8 +28,18 @@ pub struct Running {
     boards: Boards,
 }
 
-/// Starts the engines, and the web entrance if there is a listener for it.
-pub fn start(app: &App, sender: Sender, timeouts: Timeouts, http: Option<TcpListener>) -> Running {
+/// Where the web is served, and how it behaves.
+pub struct Http {
+    /// Where.
+    pub listener: TcpListener,
+    /// How requests are dealt with.
+    pub manners: web::Manners,
+    /// How connections are dealt with.
+    pub connections: web::listen::Settings,
+}
+
+/// Starts the engines, and the web entrance if there is a place for it.
+pub fn start(app: &App, sender: Sender, timeouts: Timeouts, http: Option<Http>) -> Running {
     let (stop, boards) = (CancellationToken::new(), Boards::default());
     let mut tasks = JoinSet::new();
     let supervisor = Supervisor::new(app.clone(), timeouts, boards.clone());
@@ -39,10 +49,9 @@ pub fn start(app: &App, sender: Sender, timeouts: Timeouts, http: Option<TcpList
     spawn(&mut tasks, "housekeeping", housekeeping(app.clone(), stop.clone()));
     spawn(&mut tasks, "feed", feed::run(app.clone(), stop.clone()));
     spawn(&mut tasks, "pulse", pulse::run(app.clone(), stop.clone()));
-    if let Some(listener) = http {
-        let manners = web::Manners { timeouts, ..web::Manners::default() };
+    if let Some(Http { listener, manners, connections }) = http {
         let routes = web::routes(app.clone(), boards.clone(), manners);
-        let serve = web::serve(routes, listener, stop.clone());
+        let serve = web::listen::serve(routes, listener, connections, stop.clone());
         spawn(&mut tasks, "web", serve);
     }
     Running { stop, tasks, boards }

@@ -124,12 +124,12 @@ async fn run(
     let target = cut.get() + *count as u64;
     world.app.clock().sleep_until(start).await;
     let (began, ours, theirs) =
-        (Instant::now(), crate::serve::cpu_millis()?, world.simulators.usage()?);
+        (Instant::now(), crate::cost::cpu_millis()?, world.simulators.usage()?);
     while cut.get() < target && began.elapsed() < PATIENCE + over.to_std() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let wall = began.elapsed();
-    let (ours, theirs) = (crate::serve::cpu_millis()? - ours, world.simulators.usage()? - theirs);
+    let (ours, theirs) = (crate::cost::cpu_millis()? - ours, world.simulators.usage()? - theirs);
     eprintln!("  took {wall:.1?}; CPU: Lango {ours} ms, routers {theirs} ms");
     verify(world, rush, group, staying, &grants, figures).await?;
     let boards = running.boards().read();

@@ -3,6 +3,7 @@
 //! elsewhere today, measured in the same run, and every promise is checked with the routers: exit
 //! code 1 if anybody was left on, or anybody else was cut.
 
+mod cost;
 mod ends;
 mod figures;
 mod peer;

@@ -140,7 +140,7 @@ pub(crate) fn play() -> anyhow::Result<()> {
             Ask::Start { routers } => serde_json::to_string(&stage.start(routers)?),
             Ask::Plant(plant) => serde_json::to_string(&stage.plant(&plant)?),
             Ask::Audit => serde_json::to_string(&stage.audit()),
-            Ask::Usage => serde_json::to_string(&crate::serve::cpu_millis()?),
+            Ask::Usage => serde_json::to_string(&crate::cost::cpu_millis()?),
         };
         writeln!(answer, "{}", text?)?;
         answer.flush()?;

@@ -195,6 +195,8 @@ impl Everywhere {
             database_url: self.database_url.clone(),
             http: None,
             log_json: self.log_json,
+            tls_certificate: None,
+            tls_key: None,
         }
     }
 }

@@ -8,9 +8,13 @@ use crate::config::open::{OpenError, Want, make_directories};
 use crate::config::{Config, environment};
 use crate::messaging::sender::Sender;
 use crate::run;
+use crate::web::Manners;
+use crate::web::listen::Settings;
+use crate::web::listen::tls::Certificate;
 use anyhow::{Context, bail};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,6 +25,12 @@ pub(super) struct ServeArguments {
     /// Where HTTP listens, :0 for any free port [LANGO_HTTP; else 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     http: Option<String>,
+    /// Certificate for HTTPS, a PEM file with the whole chain; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<PathBuf>,
+    /// Its key, a PEM file
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
 }
 
 pub(super) async fn run(
@@ -29,6 +39,8 @@ pub(super) async fn run(
 ) -> anyhow::Result<ExitCode> {
     let mut flags = everywhere.flags();
     flags.http = arguments.http;
+    flags.tls_certificate = arguments.tls_certificate;
+    flags.tls_key = arguments.tls_key;
     let config = Config::load(&flags, &environment)?;
     if !is_there(&config) {
         return Err(OpenError::NoDatabase(config.database).into());
@@ -65,7 +77,8 @@ async fn listen(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)
 async fn announce(desk: &Desk, http: SocketAddr) -> anyhow::Result<()> {
     let tenants = desk.every_tenant().await?;
     // A closed stdout is no reason not to serve.
-    let _ = line(format!("Lango listens on http://{http}, database {}", desk.config.database));
+    let scheme = if desk.config.tls.is_some() { "https" } else { "http" };
+    let _ = line(format!("Lango listens on {scheme}://{http}, database {}", desk.config.database));
     if tenants.is_empty() {
         note("there is no business yet: run `lango init`");
     }
@@ -74,7 +87,15 @@ async fn announce(desk: &Desk, http: SocketAddr) -> anyhow::Result<()> {
 
 async fn serve(desk: &Desk, listener: TcpListener, stops: &mut Stops) -> anyhow::Result<ExitCode> {
     let timeouts = desk.config.router_timeouts;
-    let mut running = run::start(&desk.app, Sender::default(), timeouts, Some(listener));
+    let requests_per_second = desk.config.api_requests_per_second;
+    let manners = Manners { requests_per_second, timeouts, ..Manners::default() };
+    let connections = Settings {
+        certificate: certificate(&desk.config)?,
+        trusted_proxies: desk.config.trusted_proxies.clone(),
+        ..Settings::default()
+    };
+    let http = run::Http { listener, manners, connections };
+    let mut running = run::start(&desk.app, Sender::default(), timeouts, Some(http));
     let broken = tokio::select! {
         name = stops.asked() => {
             tracing::info!("{name}: finishing what is under way");
@@ -90,6 +111,11 @@ async fn serve(desk: &Desk, listener: TcpListener, stops: &mut Stops) -> anyhow:
         Some(task) => bail!("{task} ended by itself, so the server stopped: see the log for why"),
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+fn certificate(config: &Config) -> anyhow::Result<Option<Certificate>> {
+    let Some((certificate, key)) = &config.tls else { return Ok(None) };
+    Ok(Some(Certificate::read(certificate, key)?))
 }
 
 async fn drain(running: run::Running, desk: &Desk) {

@@ -53,6 +53,25 @@ pub enum ConfigError {
         /// As written.
         value: String,
     },
+    /// A certificate without its key, or a key without its certificate.
+    #[error("give both tls_certificate and tls_key, or neither")]
+    HalfACertificate,
+    /// Not an address or network.
+    #[error("{setting}: `{value}` is not a network: write for example 127.0.0.1 or 10.0.0.0/8")]
+    Network {
+        /// Where it is set.
+        setting: String,
+        /// As written.
+        value: String,
+    },
+    /// Not a number that counts something.
+    #[error("{setting}: `{value}` is not a number: write a whole number above 0")]
+    Number {
+        /// Where it is set.
+        setting: String,
+        /// As written.
+        value: String,
+    },
     /// Not a waiting time.
     #[error("{setting}: `{value}` is not a time to wait: write for example `5s` or `500ms`")]
     Wait {

@@ -6,7 +6,11 @@ use crate::config::nearest::nearest;
 use std::path::{Path, PathBuf};
 
 /// The settings that a file may have; the names are a contract with operators.
-const KEYS: [&str; 6] = [
+const KEYS: [&str; 10] = [
+    "tls_certificate",
+    "tls_key",
+    "trusted_proxies",
+    "api_requests_per_second",
     "data_dir",
     "database_url",
     "http",
@@ -19,6 +23,10 @@ const KEYS: [&str; 6] = [
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
+    pub(super) tls_certificate: Option<PathBuf>,
+    pub(super) tls_key: Option<PathBuf>,
+    pub(super) trusted_proxies: Option<Vec<String>>,
+    pub(super) api_requests_per_second: Option<u32>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) database_url: Option<String>,
     pub(super) http: Option<String>,

@@ -11,10 +11,11 @@ mod place;
 
 use crate::config::error::ConfigError;
 use file::Written;
+use ipnet::IpNet;
 use lango_domain::time::Span;
 use lango_routeros::Timeouts;
 use lango_store::DatabaseUrl;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Everything that can be set.
@@ -28,6 +29,12 @@ pub struct Config {
     pub http: SocketAddr,
     /// Whether the log is for machines.
     pub log_json: bool,
+    /// The certificate and the key of HTTP, if it is encrypted here.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Who may say in whose name he asks.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many requests a second a token of the API may make, over time.
+    pub api_requests_per_second: u32,
     /// How long to wait for routers.
     pub router_timeouts: Timeouts,
     /// The secret key in hexadecimal, if the environment gives it; else it is in a file.
@@ -47,6 +54,10 @@ pub struct Flags {
     pub http: Option<String>,
     /// `--log-json`.
     pub log_json: bool,
+    /// `--tls-certificate`.
+    pub tls_certificate: Option<PathBuf>,
+    /// `--tls-key`.
+    pub tls_key: Option<PathBuf>,
 }
 
 /// Looks up a variable of the environment.
@@ -73,6 +84,9 @@ impl Config {
             database: said.database(&written, &data_dir)?,
             http: said.http(&written)?,
             log_json: said.log_json(&written)?,
+            tls: said.tls(&written)?,
+            trusted_proxies: said.trusted_proxies(&written)?,
+            api_requests_per_second: said.api_requests_per_second(&written)?,
             router_timeouts: said.router_timeouts(&written)?,
             secret_key: environment("LANGO_SECRET_KEY"),
             data_dir,
@@ -165,6 +179,39 @@ impl<'s> Said<'s> {
         }
     }
 
+    fn tls(&self, written: &Written) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+        let of = |variable: &str, flag: &Option<PathBuf>, written: &Option<PathBuf>| {
+            let variable = || (self.environment)(variable).map(PathBuf::from);
+            flag.clone().or_else(variable).or_else(|| written.clone())
+        };
+        let flags = self.flags;
+        let certificate =
+            of("LANGO_TLS_CERTIFICATE", &flags.tls_certificate, &written.tls_certificate);
+        match (certificate, of("LANGO_TLS_KEY", &flags.tls_key, &written.tls_key)) {
+            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+            (None, None) => Ok(None),
+            _ => Err(ConfigError::HalfACertificate),
+        }
+    }
+
+    fn trusted_proxies(&self, written: &Written) -> Result<Vec<IpNet>, ConfigError> {
+        let written = written.trusted_proxies.as_ref().map(|list| list.join(","));
+        let said = self.setting("LANGO_TRUSTED_PROXIES", "trusted_proxies", None, written.as_ref());
+        let Some((list, setting)) = said else { return Ok(Vec::new()) };
+        let named = list.split(',').map(str::trim).filter(|one| !one.is_empty());
+        named.map(|one| read_network(one).ok_or_else(|| refused(&setting, one))).collect()
+    }
+
+    fn api_requests_per_second(&self, written: &Written) -> Result<u32, ConfigError> {
+        const VARIABLE: &str = "LANGO_API_REQUESTS_PER_SECOND";
+        const USUAL: u32 = 100;
+        let written = written.api_requests_per_second.map(|number| number.to_string());
+        let said = self.setting(VARIABLE, "api_requests_per_second", None, written.as_ref());
+        let Some((value, setting)) = said else { return Ok(USUAL) };
+        let number = value.trim().parse().ok().filter(|number| *number > 0);
+        number.ok_or(ConfigError::Number { setting, value })
+    }
+
     fn router_timeouts(&self, written: &Written) -> Result<Timeouts, ConfigError> {
         let mut timeouts = Timeouts::default();
         let connect = written.router_connect_timeout.as_ref();
@@ -180,6 +227,15 @@ impl<'s> Said<'s> {
         }
         Ok(timeouts)
     }
+}
+
+/// `10.0.0.0/8`, or one address.
+fn read_network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn refused(setting: &str, value: &str) -> ConfigError {
+    ConfigError::Network { setting: setting.to_owned(), value: value.to_owned() }
 }
 
 /// `127.0.0.1:8080`, `[::1]:8080`, or `:8080` for this machine alone.

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub(crate) mod kept;
+pub mod listen;
 
 use crate::app::App;
 use crate::reconcile::supervisor::Boards;
@@ -10,16 +11,14 @@ use crate::web::api::problem::Problem;
 use crate::web::api::rate::Buckets;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header, request::Parts};
+use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use lango_domain::ids::TokenId;
 use lango_routeros::Timeouts;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 /// What every handler has at hand.
 #[derive(Clone)]
@@ -67,23 +66,6 @@ impl Default for Manners {
             timeouts: Timeouts::default(),
             patience: Duration::from_secs(20),
         }
-    }
-}
-
-/// From which address a request came.
-pub(crate) struct ClientAddress;
-
-impl ClientAddress {
-    pub(crate) fn of(_: &Parts) -> IpAddr {
-        IpAddr::V4(Ipv4Addr::LOCALHOST)
-    }
-}
-
-/// Serves until stopped; requests under way are answered first.
-pub async fn serve(router: Router, listener: TcpListener, stop: CancellationToken) {
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-    if let Err(error) = served {
-        tracing::error!(%error, "the web server ended");
     }
 }
 

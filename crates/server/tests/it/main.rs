@@ -10,4 +10,5 @@ mod cli_day;
 mod driver;
 mod feed;
 mod harness;
+mod listener;
 mod stories;

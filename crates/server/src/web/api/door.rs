@@ -3,10 +3,11 @@
 //! description for programs; a route that is not declared does not exist.
 
 use crate::operations::asked::By;
+use crate::web::Entrance;
 use crate::web::api::caller::{Caller, Ground};
 use crate::web::api::problem::Problem;
 use crate::web::api::words::read_json;
-use crate::web::{ClientAddress, Entrance};
+use crate::web::listen::client_address::ClientAddress;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
@@ -19,9 +20,15 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
 /// How long a key may be (the draft of Idempotency-Key gives no bound; a key is a UUID).
 const LONGEST_KEY: usize = 100;
+
+/// The largest body; a table of customers has some hundred bytes a line.
+const LARGEST_BODY: usize = 8 * 1_024 * 1_024;
+/// How long a body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A declared route.
 #[derive(Clone, Debug)]
@@ -497,7 +504,7 @@ where
     G: Ground,
 {
     let (mut parts, body) = request.into_parts();
-    let caller = Caller::of(&here, &parts.headers, ClientAddress::of(&parts)).await?;
+    let caller = Caller::of(&here, &parts.headers, address(&parts)).await?;
     caller.needs(needs)?;
     let ground = G::of(&caller)?;
     let path = path(&mut parts).await?;
@@ -535,24 +542,21 @@ fn expected(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
     version.map(Some).ok_or_else(refused)
 }
 
-async fn whole(body: Body) -> Result<Bytes, Problem> {
-    use http_body_util::BodyExt;
-    match body.collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if is_too_large(&error) => Err(Problem::too_large()),
-        Err(_) => Err(Problem::unreadable("the body broke off")),
-    }
+/// From where somebody asks, as the listener found out.
+fn address(parts: &Parts) -> std::net::IpAddr {
+    parts.extensions.get::<ClientAddress>().copied().unwrap_or_default().0
 }
 
-fn is_too_large(error: &axum::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        cause = error.source();
+/// The whole body: not too large, and not drop by drop.
+async fn whole(body: Body) -> Result<Bytes, Problem> {
+    use http_body_util::{BodyExt, LengthLimitError, Limited};
+    let collect = Limited::new(body, LARGEST_BODY).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, collect).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::too_large()),
+        Ok(Err(_)) => Err(Problem::unreadable("the body broke off")),
+        Err(_) => Err(Problem::too_slow()),
     }
-    false
 }
 
 /// Who asks, and by which key he may ask again. What he asks for is told by method, path and body.
@@ -620,7 +624,7 @@ where
     B: DeserializeOwned + JsonSchema + Send + 'static,
 {
     let (parts, body) = request.into_parts();
-    let from = ClientAddress::of(&parts);
+    let from = address(&parts);
     if let super::rate::Taken::Wait(seconds) =
         here.limits.guests.take(from, std::time::Instant::now())
     {

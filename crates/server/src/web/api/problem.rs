@@ -103,6 +103,12 @@ impl Problem {
         Problem::new(status, "too-large", "Too much at once", detail.to_owned())
     }
 
+    /// The body came drop by drop.
+    pub(crate) fn too_slow() -> Problem {
+        let detail = "the body took too long to arrive: send it again";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "Too slow", detail.to_owned())
+    }
+
     /// Another sort of body is needed.
     pub(crate) fn wrong_type(needed: &str) -> Problem {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;

@@ -133,7 +133,8 @@ impl House {
         let (http, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let manners = web::Manners { patience: Duration::from_millis(20), ..manners };
         let routes = web::routes(app.clone(), Boards::default(), manners);
-        tokio::spawn(web::serve(routes, listener, stop.clone()));
+        let settings = web::listen::Settings::default();
+        tokio::spawn(web::listen::serve(routes, listener, settings, stop.clone()));
         let client = Client::builder(TokioExecutor::new()).build_http();
         House { app, ours, theirs, platform, http, client, stop, _store: store }
     }
