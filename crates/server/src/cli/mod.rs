@@ -13,7 +13,9 @@ mod dialogue;
 mod disconnect;
 mod expire;
 mod init;
+mod install;
 mod listeners;
+mod manual;
 mod notify;
 mod output;
 mod payment;
@@ -121,6 +123,13 @@ enum Command {
     Backup(backup::BackupArguments),
     /// Load a backup
     Restore(restore::RestoreArguments),
+    /// Start with the machine: systemd, or cron where no server runs
+    #[command(subcommand)]
+    Install(install::InstallCommand),
+    /// Completions for a shell
+    Completions(manual::CompletionsArguments),
+    /// Manual pages
+    Man(manual::ManArguments),
     /// Simulated equipment, for trying things out
     #[command(subcommand)]
     Sim(sim::SimCommand),
@@ -167,6 +176,9 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
         Command::Token(command) => token::run(&everywhere, command).await,
         Command::Backup(arguments) => backup::run(&everywhere, arguments).await,
         Command::Restore(arguments) => restore::run(&everywhere, arguments).await,
+        Command::Install(command) => install::run(&everywhere, command),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man(arguments) => manual::man(&arguments),
         Command::Sim(command) => sim::run(command).await,
     }
 }
@@ -208,5 +220,31 @@ mod tests {
     #[test]
     fn the_commands_fit_together() {
         super::Typed::command().debug_assert();
+    }
+
+    /// Every command that does something, with its name as it is typed.
+    fn commands(command: &clap::Command, name: &str) -> Vec<(String, clap::Command)> {
+        let inner: Vec<&clap::Command> = command.get_subcommands().collect();
+        if inner.is_empty() {
+            return vec![(name.to_owned(), command.clone())];
+        }
+        let named = |inner: &&clap::Command| format!("{name} {}", inner.get_name());
+        inner.iter().flat_map(|inner| commands(inner, &named(inner))).collect()
+    }
+
+    #[test]
+    fn every_list_and_check_has_json() {
+        let has_json = |command: &clap::Command| {
+            command.get_arguments().any(|argument| argument.get_id() == "json")
+        };
+        let looks = |name: &str| {
+            ["list", "show", "check", "test", "sync", "expire"].iter().any(|w| name.ends_with(w))
+        };
+        let lacking: Vec<String> = commands(&super::Typed::command(), "lango")
+            .into_iter()
+            .filter(|(name, command)| looks(name) && !has_json(command))
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(lacking, [""; 0]);
     }
 }

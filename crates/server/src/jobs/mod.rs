@@ -6,6 +6,7 @@ use crate::messaging::notice::NoticeJob;
 use crate::messaging::sender::{Sender, Sent};
 use crate::messaging::{self, templates};
 use crate::observe::pulse::Engine;
+use crate::operations::run_task;
 use crate::operations::settle_job::{JobEnd, settle_job};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::customers::Customer;
@@ -72,6 +73,7 @@ pub async fn pass(app: &App, sender: &Sender) -> Result<usize, Error> {
 async fn perform(app: &App, sender: &Sender, job: &Job) -> Result<JobEnd, Error> {
     match job.kind.as_str() {
         messaging::JOB => notify(app, sender, job).await,
+        run_task::JOB => run_task::work(app, job).await,
         other => Ok(JobEnd::Hopeless(format!("this version of Lango knows no job `{other}`"))),
     }
 }

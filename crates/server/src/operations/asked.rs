@@ -2,7 +2,7 @@
 //! be repeated: the repetition finds what the first one made and makes nothing.
 
 use crate::app::App;
-use lango_domain::ids::{GrantId, Id, RouterId, TenantId, TokenId};
+use lango_domain::ids::{GrantId, Id, RouterId, TaskId, TenantId, TokenId};
 use lango_domain::time::Timestamp;
 use lango_store::activity::Activity;
 use lango_store::requests::{self, Known, Request};
@@ -22,6 +22,8 @@ pub enum Actor {
     Payment,
     /// Somebody with a token of that name.
     Token(Arc<str>),
+    /// A task, which says who asked for it.
+    Task(TaskId),
 }
 
 /// Who asks, and by which key he may ask again.
@@ -58,6 +60,7 @@ impl Actor {
             Actor::Cli => "cli".to_owned(),
             Actor::Payment => "payment".to_owned(),
             Actor::Token(name) => format!("token {name}"),
+            Actor::Task(id) => format!("task {id}"),
         }
     }
 }

@@ -25,4 +25,5 @@ pub mod note_router;
 pub mod open_service;
 pub mod record_outcomes;
 pub mod record_presence;
+pub mod run_task;
 pub mod settle_job;

@@ -527,3 +527,60 @@ fn output_goes_where_it_belongs() {
     let said = Said::of(child.wait_with_output().unwrap()).ok();
     assert_eq!(said.err, "");
 }
+
+#[test]
+fn install_shows_what_it_writes_and_replaces_only_its_own() {
+    let shop = Shop::empty();
+    shop.lango(&["install", "systemd", "--print"]).fails(1, &["lango init"]);
+    let shop = Shop::open();
+    let unit = shop.path().join("lango.service");
+    let to = unit.to_str().unwrap();
+    let shown = shop.lango(&["install", "systemd", "--print", "--to", to]).ok();
+    assert!(!unit.exists(), "only shown");
+    let data = std::fs::canonicalize(shop.path()).unwrap();
+    let program = env!("CARGO_BIN_EXE_lango");
+    let start = format!("ExecStart={program} --data-dir {} serve", data.display());
+    assert!(shown.out.contains(&start), "{shown:?}");
+    // What the routers hold is compared before anything is ended.
+    let place = |words: &str| shown.out.find(words).unwrap_or_else(|| panic!("{words}: {shown:?}"));
+    assert!(place("ExecStartPre=-") < place("ExecStart=/"));
+    shop.lango(&["install", "systemd", "--to", to]).ok();
+    assert_eq!(std::fs::read_to_string(&unit).unwrap().trim(), shown.out.trim());
+    shop.lango(&["install", "systemd", "--user", "other", "--to", to]).ok();
+    assert!(std::fs::read_to_string(&unit).unwrap().contains("User=other"));
+    std::fs::write(&unit, "[Unit]\n").unwrap();
+    shop.lango(&["install", "systemd", "--to", to]).fails(1, &["not ours", to]);
+    shop.lango(&["install", "systemd", "--user", "a b", "--print"]).fails(1, &["user's name"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_line_for_cron_runs() {
+    let shop = Shop::open();
+    let sim = RouterSim::start(Settings::default(), Arc::new(SystemClock)).unwrap();
+    shop.add_router("Router1", &format!("api://{}", sim.router().api_address().unwrap()));
+    let said = shop.lango(&["install", "cron", "--print", "--json"]).ok().json();
+    let text = said["text"].as_str().unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains("--data-dir")).collect();
+    assert_eq!(lines.len(), 5, "{text}");
+    for line in lines {
+        // Behind the five fields, or @reboot, and the user stands what the shell is given.
+        let skip = if line.starts_with('@') { 2 } else { 6 };
+        let command: Vec<&str> = line.split(' ').skip(skip).collect();
+        let ran = Command::new("sh").args(["-c", &command.join(" ")]).output().unwrap();
+        assert!(ran.status.success(), "{line}: {ran:?}");
+    }
+}
+
+#[test]
+fn shells_and_readers_of_manuals_get_theirs() {
+    let shop = Shop::empty();
+    for shell in ["bash", "zsh", "fish"] {
+        let said = shop.lango(&["completions", shell]).ok();
+        assert!(said.out.contains("voucher") && said.out.contains("disconnect"), "{shell}");
+    }
+    let pages = shop.path().join("man");
+    shop.lango(&["man", "--to", pages.to_str().unwrap()]).ok();
+    let page = std::fs::read_to_string(pages.join("lango-voucher-create.1")).unwrap();
+    assert!(page.contains(".TH") && page.contains("csv"), "{page}");
+    assert!(shop.lango(&["man"]).ok().out.contains(".TH lango"));
+}

@@ -136,6 +136,11 @@ impl Sign {
         Sign { tag, says, ..self }
     }
 
+    /// Answers with another status of success than the usual one.
+    pub(crate) fn answers_with(self, status: StatusCode) -> Sign {
+        Sign { status, ..self }
+    }
+
     /// May also answer with that status of success.
     pub(crate) fn or(self, status: StatusCode) -> Sign {
         Sign { or_status: Some(status), ..self }

@@ -21,6 +21,7 @@ pub(crate) mod routers;
 pub(crate) mod services;
 pub(crate) mod sessions;
 pub(crate) mod table;
+pub(crate) mod tasks;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
 pub(crate) mod vouchers;
@@ -47,6 +48,7 @@ pub(crate) fn doors() -> Doors {
     activity::open(&mut doors);
     events::open(&mut doors);
     jobs::open(&mut doors);
+    tasks::open(&mut doors);
     tokens::open(&mut doors);
     tenants::open(&mut doors);
     crate::web::kept::open(&mut doors);

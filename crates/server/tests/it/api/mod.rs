@@ -6,6 +6,7 @@ mod kept;
 mod mutated;
 mod roles;
 mod schemathesis;
+mod tasks;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -24,6 +25,7 @@ use lango_domain::time::{Span, Timestamp};
 use lango_server::app::App;
 use lango_server::clock::Clock;
 use lango_server::operations::accept_payment::{Payment, accept_payment};
+use lango_server::operations::act_on_grant::Action;
 use lango_server::operations::add_customer::{NewCustomer, add_customer};
 use lango_server::operations::add_plan::{NewPlan, add_plan};
 use lango_server::operations::add_router::{NewRouter, RouterLogin, add_router};
@@ -32,6 +34,7 @@ use lango_server::operations::asked::By;
 use lango_server::operations::found_tenant::{Founding, found_tenant};
 use lango_server::operations::issue_vouchers::{VoucherOrder, issue_vouchers};
 use lango_server::operations::open_service::{ServiceOrder, open_service};
+use lango_server::operations::run_task::start_task;
 use lango_server::reconcile::supervisor::Boards;
 use lango_server::web;
 use lango_store::cuts::Cut;
@@ -289,7 +292,9 @@ async fn furnished(
     };
     accept_payment(app, payment, by, NOON).await.unwrap();
     let seen = seen(app, tenant, router, service, mark).await;
+    let begun = start_task(app, tenant, Action::Retry, vec![service], by, NOON).await.unwrap();
     let mut ids = BTreeMap::from([
+        ("task", begun.id.to_string()),
         ("plan", plan.plan.id.to_string()),
         ("customer", customer.to_string()),
         ("router", router.to_string()),
