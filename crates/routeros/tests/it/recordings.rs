@@ -402,7 +402,7 @@ async fn play_rest(exchange: &Exchange) -> Outcome {
 async fn ask_rest(connection: &Connection, request: &str) -> Result<Outcome, Error> {
     let mut parts = request.splitn(3, ' ');
     let (method, path) = (parts.next().unwrap(), parts.next().unwrap());
-    let body: HashMap<String, serde_json::Value> =
+    let body: serde_json::Map<String, serde_json::Value> =
         parts.next().map(|body| serde_json::from_str(body).unwrap()).unwrap_or_default();
     let texts = body.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
     let attributes: Vec<(&str, &str)> = texts.collect();

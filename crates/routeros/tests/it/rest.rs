@@ -133,7 +133,7 @@ async fn every_verb_has_its_request() {
         service.asked(),
         [
             r#"POST /rest/ip/hotspot/user/print {"count-only":""}"#,
-            r#"PUT /rest/ip/hotspot/user {"limit-uptime":"01","name":"bob"}"#,
+            r#"PUT /rest/ip/hotspot/user {"name":"bob","limit-uptime":"01"}"#,
             r#"PATCH /rest/ip/hotspot/user/*1 {"disabled":"yes"}"#,
             "DELETE /rest/ip/hotspot/user/*1",
             r#"POST /rest/ppp/secret/unset {".id":"*1","value-name":"remote-address"}"#,
