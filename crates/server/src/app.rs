@@ -5,10 +5,11 @@ use crate::feed::Feed;
 use crate::observe::metrics::Metrics;
 use crate::observe::pulse::Pulse;
 use lango_domain::access::Access;
-use lango_domain::ids::{GrantId, Id, IdSequence, RouterId};
+use lango_domain::ids::{GrantId, Id, IdSequence, RouterId, WebhookId};
 use lango_domain::time::Timestamp;
 use lango_store::secrets::SecretKey;
 use lango_store::{Error, Store};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
@@ -25,6 +26,7 @@ struct Shared {
     pulse: Pulse,
     routers_changed: Notify,
     feed: Feed,
+    webhooks_may_be_private: AtomicBool,
 }
 
 impl App {
@@ -35,7 +37,17 @@ impl App {
         let ids = Mutex::new(IdSequence::new(fastrand::u8(..)));
         let (metrics, routers_changed) = (Metrics::default(), Notify::new());
         let (pulse, feed) = (Pulse::default(), Feed::default());
-        App(Arc::new(Shared { store, clock, key, ids, metrics, pulse, routers_changed, feed }))
+        App(Arc::new(Shared {
+            store,
+            clock,
+            key,
+            ids,
+            metrics,
+            pulse,
+            routers_changed,
+            feed,
+            webhooks_may_be_private: AtomicBool::new(false),
+        }))
     }
 
     /// The database.
@@ -61,6 +73,29 @@ impl App {
     /// What happened lately, for whoever listens.
     pub fn feed(&self) -> &Feed {
         &self.0.feed
+    }
+
+    /// Whether webhooks may lead into private networks.
+    pub fn webhooks_may_be_private(&self) -> bool {
+        self.0.webhooks_may_be_private.load(Ordering::Relaxed)
+    }
+
+    /// Says whether webhooks may lead into private networks; they may not unless this says so.
+    pub fn let_webhooks_be_private(&self, may: bool) {
+        self.0.webhooks_may_be_private.store(may, Ordering::Relaxed);
+    }
+
+    /// Seals what a webhook's messages are signed with.
+    pub fn seal_webhook(&self, webhook: WebhookId, clear: &[u8]) -> Vec<u8> {
+        self.0.key.seal(&format!("secret of {webhook}"), clear)
+    }
+
+    /// Opens what a webhook's messages are signed with.
+    ///
+    /// # Errors
+    /// It was sealed with another key.
+    pub fn open_webhook(&self, webhook: WebhookId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.key.open(&format!("secret of {webhook}"), sealed)
     }
 
     /// A new id for a thing that comes into being at `now`.

@@ -19,3 +19,4 @@ pub mod operations;
 pub mod reconcile;
 pub mod run;
 pub mod web;
+pub mod webhooks;

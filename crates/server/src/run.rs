@@ -6,7 +6,7 @@ use crate::messaging::sender::Sender;
 use crate::observe::pulse::{self, Engine};
 use crate::operations::clean_up;
 use crate::reconcile::supervisor::{Boards, Supervisor};
-use crate::{deadlines, feed, jobs, web};
+use crate::{deadlines, feed, jobs, web, webhooks};
 use lango_domain::time::Span;
 use lango_routeros::Timeouts;
 use std::time::Duration;
@@ -48,6 +48,7 @@ pub fn start(app: &App, sender: Sender, timeouts: Timeouts, http: Option<Http>) 
     spawn(&mut tasks, "jobs", jobs::run(app.clone(), sender, stop.clone()));
     spawn(&mut tasks, "housekeeping", housekeeping(app.clone(), stop.clone()));
     spawn(&mut tasks, "feed", feed::run(app.clone(), stop.clone()));
+    spawn(&mut tasks, "webhooks", webhooks::run(app.clone(), stop.clone()));
     spawn(&mut tasks, "pulse", pulse::run(app.clone(), stop.clone()));
     if let Some(Http { listener, manners, connections }) = http {
         let routes = web::routes(app.clone(), boards.clone(), manners);
@@ -126,6 +127,7 @@ async fn keep_house(app: &App) -> Result<(), lango_store::Error> {
     if clean_up::next_retirement(app).await? > now {
         return Ok(());
     }
+    clean_up::forget_what_is_old(app, now).await?;
     let retired = clean_up::retire_devices(app, now).await?;
     tracing::info!(retired, "{retired} devices retired that were unused for their retention time");
     Ok(())

@@ -42,6 +42,20 @@ CREATE TABLE deliveries (
   PRIMARY KEY (webhook_id, id)
 ) {clustered};
 
+-- What webhooks are still to be told: a queue of its own, so that a dead address keeps no message
+-- waiting.
+CREATE TABLE webhook_queue (
+  webhook_id {int} NOT NULL REFERENCES webhooks (id),
+  activity_id {int} NOT NULL,
+  tenant_id {int} NOT NULL,
+  place {int} NOT NULL,
+  attempt {int} NOT NULL,
+  since {time} NOT NULL,
+  run_at {time} NOT NULL,
+  PRIMARY KEY (webhook_id, activity_id)
+) {clustered};
+CREATE INDEX webhook_queue_due ON webhook_queue (run_at);
+
 CREATE TABLE tasks (
   id {id} NOT NULL,
   tenant_id {int} NOT NULL REFERENCES tenants (id),

@@ -49,6 +49,7 @@ pub fn bulks() -> Vec<Bulk> {
         crate::jobs::BULKS,
         crate::activity::BULKS,
         crate::tasks::BULKS,
+        crate::webhooks::BULKS,
     ]
     .concat()
 }

@@ -1,6 +1,6 @@
 //! Webhooks: addresses that are told what happens, and the log of what they answered.
 
-use crate::{Error, FromRow, Order, Row, Sql, Tx, args, sql};
+use crate::{Error, FromRow, Order, Row, Sql, Tx, args, bulk, sql};
 use lango_domain::ids::{ActivityId, DeliveryId, Id, TenantId, WebhookId};
 use lango_domain::time::{Span, Timestamp};
 
@@ -88,6 +88,61 @@ impl FromRow for Delivery {
     }
 }
 
+/// Something that a webhook is to be told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Due {
+    /// Which webhook.
+    pub webhook: WebhookId,
+    /// Of which line of the account.
+    pub activity: ActivityId,
+    /// In whose business.
+    pub tenant: TenantId,
+    /// The line's place.
+    pub place: i64,
+    /// The number of this try; 0 before the first.
+    pub attempt: i64,
+    /// Since when it is to be told.
+    pub since: Timestamp,
+}
+
+impl FromRow for Due {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Due {
+            webhook: row.get(0)?,
+            activity: row.get(1)?,
+            tenant: row.get(2)?,
+            place: row.get(3)?,
+            attempt: row.get(4)?,
+            since: row.get(5)?,
+        })
+    }
+}
+
+const QUEUE: crate::Bulk = bulk!(
+    sqlite: "INSERT INTO webhook_queue (webhook_id, activity_id, tenant_id, place, attempt, since, \
+             run_at) VALUES ($1, $2, $3, $4, 0, $5, $5) ON CONFLICT DO NOTHING",
+    postgres: "INSERT INTO webhook_queue (webhook_id, activity_id, tenant_id, place, attempt, \
+               since, run_at) SELECT n.webhook, n.activity, n.tenant, n.place, 0, n.since, n.since \
+               FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) \
+               AS n (webhook, activity, tenant, place, since) ON CONFLICT DO NOTHING",
+);
+const CLAIM: Sql = sql!(
+    "WITH due AS (SELECT webhook_id, activity_id FROM webhook_queue WHERE run_at <= $1 \
+     ORDER BY run_at LIMIT $2",
+    SKIP_LOCKED,
+    ") UPDATE webhook_queue SET run_at = $3, attempt = attempt + 1 \
+     WHERE (webhook_id, activity_id) IN (SELECT webhook_id, activity_id FROM due) \
+     RETURNING webhook_id, activity_id, tenant_id, place, attempt, since"
+);
+const NEXT: Sql = sql!("SELECT run_at FROM webhook_queue ORDER BY run_at LIMIT 1");
+const TOLD: Sql =
+    sql!("DELETE FROM webhook_queue WHERE webhook_id = $1 AND activity_id = $2 AND attempt = $3");
+const LATER: Sql = sql!(
+    "UPDATE webhook_queue SET run_at = $1, attempt = $2 \
+     WHERE webhook_id = $3 AND activity_id = $4 AND attempt = $5"
+);
+const FORGET_QUEUE: Sql = sql!("DELETE FROM webhook_queue WHERE webhook_id = $1");
+const FORGET_OLD: Sql = sql!("DELETE FROM deliveries WHERE at < $1");
 const INSERT: Sql = sql!(
     "INSERT INTO webhooks (id, tenant_id, url, topics, secret, created_at, off_since) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)"
@@ -130,7 +185,15 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     LOG,
     DELIVERIES,
     DELIVERIES_BACKWARDS,
+    CLAIM,
+    NEXT,
+    TOLD,
+    LATER,
+    FORGET_QUEUE,
+    FORGET_OLD,
 ];
+/// Bulk statements that the tests prepare on both databases.
+pub(crate) const BULKS: &[crate::Bulk] = &[QUEUE];
 
 /// Adds a webhook.
 pub async fn insert(tx: &mut Tx<'_>, webhook: &Webhook) -> Result<(), Error> {
@@ -163,6 +226,7 @@ pub async fn change(tx: &mut Tx<'_>, webhook: &Webhook) -> Result<(), Error> {
 
 /// Removes a webhook and its log.
 pub async fn remove(tx: &mut Tx<'_>, id: WebhookId) -> Result<(), Error> {
+    tx.execute(FORGET_QUEUE, &args![id]).await?;
     tx.execute(FORGET_DELIVERIES, &args![id]).await?;
     tx.execute(REMOVE, &args![id]).await.map(drop)
 }
@@ -189,4 +253,50 @@ pub async fn deliveries(
         Order::Descending => DELIVERIES_BACKWARDS,
     };
     tx.all(statement, &args![webhook, from, limit]).await
+}
+
+/// Queues what webhooks are to be told. What is queued already is left as it is.
+pub async fn queue(tx: &mut Tx<'_>, due: &[Due]) -> Result<u64, Error> {
+    let rows: Vec<_> = due
+        .iter()
+        .map(|due| (due.webhook, due.activity, due.tenant, due.place, due.since))
+        .collect();
+    tx.bulk(QUEUE, &rows).await
+}
+
+/// Claims what is due until `lease`; who has not settled it by then has lost it.
+pub async fn claim(
+    tx: &mut Tx<'_>,
+    now: Timestamp,
+    lease: Timestamp,
+    limit: i64,
+) -> Result<Vec<Due>, Error> {
+    tx.all(CLAIM, &args![now, limit, lease]).await
+}
+
+/// When something is to be told next.
+pub async fn next(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
+    tx.optional(NEXT, &[]).await
+}
+
+/// Takes something off the queue: it was told, or never will be. A stale try changes nothing.
+pub async fn told(tx: &mut Tx<'_>, due: &Due) -> Result<(), Error> {
+    tx.execute(TOLD, &args![due.webhook, due.activity, due.attempt]).await.map(drop)
+}
+
+/// Puts something off. A try that was not made is not counted.
+pub async fn later(tx: &mut Tx<'_>, due: &Due, at: Timestamp, was_made: bool) -> Result<(), Error> {
+    let attempt = due.attempt - i64::from(!was_made);
+    let row = args![at, attempt, due.webhook, due.activity, due.attempt];
+    tx.execute(LATER, &row).await.map(drop)
+}
+
+/// Takes all off the queue that a webhook was to be told.
+pub async fn forget_queue(tx: &mut Tx<'_>, id: WebhookId) -> Result<(), Error> {
+    tx.execute(FORGET_QUEUE, &args![id]).await.map(drop)
+}
+
+/// Forgets tries that are older. Returns how many.
+pub async fn forget_deliveries(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, Error> {
+    tx.execute(FORGET_OLD, &args![before]).await
 }

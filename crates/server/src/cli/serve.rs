@@ -94,6 +94,7 @@ async fn serve(desk: &Desk, listener: TcpListener, stops: &mut Stops) -> anyhow:
         trusted_proxies: desk.config.trusted_proxies.clone(),
         ..Settings::default()
     };
+    desk.app.let_webhooks_be_private(desk.config.webhook_private_addresses);
     let http = run::Http { listener, manners, connections };
     let mut running = run::start(&desk.app, Sender::default(), timeouts, Some(http));
     let broken = tokio::select! {

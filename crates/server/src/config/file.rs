@@ -6,7 +6,8 @@ use crate::config::nearest::nearest;
 use std::path::{Path, PathBuf};
 
 /// The settings that a file may have; the names are a contract with operators.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
+    "webhook_private_addresses",
     "tls_certificate",
     "tls_key",
     "trusted_proxies",
@@ -23,6 +24,7 @@ const KEYS: [&str; 10] = [
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
+    pub(super) webhook_private_addresses: Option<bool>,
     pub(super) tls_certificate: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) trusted_proxies: Option<Vec<String>>,

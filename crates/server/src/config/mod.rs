@@ -33,6 +33,8 @@ pub struct Config {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Who may say in whose name he asks.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether webhooks may lead into private networks.
+    pub webhook_private_addresses: bool,
     /// How many requests a second a token of the API may make, over time.
     pub api_requests_per_second: u32,
     /// How long to wait for routers.
@@ -86,6 +88,7 @@ impl Config {
             log_json: said.log_json(&written)?,
             tls: said.tls(&written)?,
             trusted_proxies: said.trusted_proxies(&written)?,
+            webhook_private_addresses: said.webhook_private_addresses(&written)?,
             api_requests_per_second: said.api_requests_per_second(&written)?,
             router_timeouts: said.router_timeouts(&written)?,
             secret_key: environment("LANGO_SECRET_KEY"),
@@ -210,6 +213,19 @@ impl<'s> Said<'s> {
         let Some((value, setting)) = said else { return Ok(USUAL) };
         let number = value.trim().parse().ok().filter(|number| *number > 0);
         number.ok_or(ConfigError::Number { setting, value })
+    }
+
+    fn webhook_private_addresses(&self, written: &Written) -> Result<bool, ConfigError> {
+        const VARIABLE: &str = "LANGO_WEBHOOK_PRIVATE_ADDRESSES";
+        match (self.environment)(VARIABLE).as_deref() {
+            Some("1" | "true" | "yes") => Ok(true),
+            Some("0" | "false" | "no") => Ok(false),
+            Some(value) => {
+                let (setting, value) = (VARIABLE.to_owned(), value.to_owned());
+                Err(ConfigError::Switch { setting, value })
+            }
+            None => Ok(written.webhook_private_addresses.unwrap_or(false)),
+        }
     }
 
     fn router_timeouts(&self, written: &Written) -> Result<Timeouts, ConfigError> {

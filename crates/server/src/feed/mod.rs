@@ -8,6 +8,7 @@
 pub mod listener;
 
 use crate::app::App;
+use crate::operations::webhook;
 use lango_store::activity::{self, Placed};
 use lango_store::{Error, Topic, Tx};
 use std::collections::VecDeque;
@@ -123,7 +124,12 @@ pub async fn pass(app: &App) -> Result<usize, Error> {
     if !is_new {
         return Ok(0);
     }
-    let give = async |tx: &mut Tx<'_>| activity::give_places(tx, BATCH).await;
+    let now = app.clock().now();
+    let give = async move |tx: &mut Tx<'_>| {
+        let placed = activity::give_places(tx, BATCH).await?;
+        webhook::queue(tx, &placed, now).await?;
+        Ok(placed)
+    };
     let placed = app.store().write(give).await?;
     let (count, before) = (placed.len(), placed.first().map_or(0, |first| first.place - 1));
     if before > app.feed().last() {

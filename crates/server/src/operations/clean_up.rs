@@ -29,6 +29,24 @@ pub async fn retire_devices(app: &App, now: Timestamp) -> Result<u64, Error> {
         .await
 }
 
+/// How long it is known what a request with a key has made.
+const KEEP_REQUESTS: Span = Span::days(2);
+/// How long it is known what webhooks answered.
+const KEEP_DELIVERIES: Span = Span::days(30);
+
+/// Forgets what programs will not ask for any more.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn forget_what_is_old(app: &App, now: Timestamp) -> Result<(), Error> {
+    app.store()
+        .write(async move |tx: &mut Tx<'_>| {
+            lango_store::requests::forget(tx, now - KEEP_REQUESTS).await?;
+            lango_store::webhooks::forget_deliveries(tx, now - KEEP_DELIVERIES).await.map(drop)
+        })
+        .await
+}
+
 /// When devices are to be retired next: a day after the last time, also across restarts.
 ///
 /// # Errors

@@ -27,3 +27,4 @@ pub mod record_outcomes;
 pub mod record_presence;
 pub mod run_task;
 pub mod settle_job;
+pub mod webhook;

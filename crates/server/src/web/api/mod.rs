@@ -25,6 +25,7 @@ pub(crate) mod tasks;
 pub(crate) mod tenants;
 pub(crate) mod tokens;
 pub(crate) mod vouchers;
+pub(crate) mod webhooks;
 pub(crate) mod words;
 
 use crate::web::api::door::{Ask, Doors};
@@ -50,6 +51,7 @@ pub(crate) fn doors() -> Doors {
     jobs::open(&mut doors);
     tasks::open(&mut doors);
     tokens::open(&mut doors);
+    webhooks::open(&mut doors);
     tenants::open(&mut doors);
     crate::web::kept::open(&mut doors);
     doors

@@ -7,6 +7,7 @@ mod mutated;
 mod roles;
 mod schemathesis;
 mod tasks;
+mod webhooks;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -35,6 +36,7 @@ use lango_server::operations::found_tenant::{Founding, found_tenant};
 use lango_server::operations::issue_vouchers::{VoucherOrder, issue_vouchers};
 use lango_server::operations::open_service::{ServiceOrder, open_service};
 use lango_server::operations::run_task::start_task;
+use lango_server::operations::webhook::{NewWebhook, add_webhook};
 use lango_server::reconcile::supervisor::Boards;
 use lango_server::web;
 use lango_store::cuts::Cut;
@@ -293,7 +295,11 @@ async fn furnished(
     accept_payment(app, payment, by, NOON).await.unwrap();
     let seen = seen(app, tenant, router, service, mark).await;
     let begun = start_task(app, tenant, Action::Retry, vec![service], by, NOON).await.unwrap();
+    let url = format!("http://{mark}.example/hook");
+    let new = NewWebhook { tenant, url, topics: Vec::new() };
+    let (webhook, _) = add_webhook(app, new, by, NOON).await.unwrap();
     let mut ids = BTreeMap::from([
+        ("webhook", webhook.id.to_string()),
         ("task", begun.id.to_string()),
         ("plan", plan.plan.id.to_string()),
         ("customer", customer.to_string()),

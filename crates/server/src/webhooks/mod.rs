@@ -1,0 +1,195 @@
+//! The engine that tells webhooks what happened: at least once, each by itself, so that a dead or
+//! slow address delays no other. The order is not promised; the place in the message tells it.
+//!
+//! Must never reach into our own network for somebody who may only write an address down: where a
+//! name leads is looked up once, and only that address is connected to.
+
+mod post;
+
+use crate::app::App;
+use crate::operations::webhook;
+use lango_domain::ids::WebhookId;
+use lango_domain::time::{Span, Timestamp};
+use lango_store::activity::{self, Activity};
+use lango_store::webhooks::{self, Delivery, Due, Webhook};
+use lango_store::{Error, Tx};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How many are told at once.
+const AT_ONCE: usize = 32;
+/// How much of that one webhook may take.
+const OF_ONE: usize = 4;
+/// How long a claimed line is ours.
+const LEASE: Span = Span::seconds(60);
+/// How long one that is busy is left alone.
+const BUSY: Span = Span::seconds(1);
+/// For how long a line is tried.
+const PATIENCE: Span = Span::hours(24);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What came of a try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Answer {
+    status: Option<u16>,
+    error: Option<String>,
+}
+
+/// Works until stopped; what is under way is finished.
+pub async fn run(app: App, stop: CancellationToken) {
+    let mut crew = Crew::default();
+    while !stop.is_cancelled() {
+        if let Err(error) = crew.look(&app).await {
+            tracing::error!(%error, "webhooks could not be told; trying again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            Some(done) = crew.tasks.join_next() => crew.done(done.ok()),
+        }
+    }
+    while crew.tasks.join_next().await.is_some() {}
+}
+
+/// Tells everything that is due, to the end. For tests and for commands.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn pass(app: &App) -> Result<usize, Error> {
+    let (mut crew, mut told) = (Crew::default(), 0);
+    loop {
+        let begun = crew.look(app).await?;
+        match crew.tasks.join_next().await {
+            Some(done) => crew.done(done.ok()),
+            None if begun == 0 => return Ok(told),
+            None => {}
+        }
+        told += begun;
+    }
+}
+
+/// Who is under way, and to whom.
+#[derive(Default)]
+struct Crew {
+    tasks: JoinSet<WebhookId>,
+    busy: HashMap<WebhookId, usize>,
+}
+
+impl Crew {
+    async fn look(&mut self, app: &App) -> Result<usize, Error> {
+        let room = AT_ONCE.saturating_sub(self.tasks.len()) as i64;
+        if room == 0 {
+            return Ok(0);
+        }
+        let now = app.clock().now();
+        let is_due = async |tx: &mut Tx<'_>| webhooks::next(tx).await;
+        if app.store().read(is_due).await?.is_none_or(|next| next > now) {
+            return Ok(0);
+        }
+        let claim = async move |tx: &mut Tx<'_>| webhooks::claim(tx, now, now + LEASE, room).await;
+        let mut begun = 0;
+        for due in app.store().write(claim).await? {
+            let busy = self.busy.entry(due.webhook).or_default();
+            if *busy >= OF_ONE {
+                let later =
+                    async move |tx: &mut Tx<'_>| webhooks::later(tx, &due, now + BUSY, false).await;
+                app.store().write(later).await?;
+                continue;
+            }
+            *busy += 1;
+            begun += 1;
+            let app = app.clone();
+            self.tasks.spawn(async move {
+                let id = due.webhook;
+                if let Err(error) = tell(&app, due).await {
+                    tracing::warn!(%error, webhook.id = %id, "a try could not be recorded");
+                }
+                id
+            });
+        }
+        Ok(begun)
+    }
+
+    fn done(&mut self, webhook: Option<WebhookId>) {
+        if let Some(busy) = webhook.and_then(|webhook| self.busy.get_mut(&webhook)) {
+            *busy -= 1;
+        }
+        self.busy.retain(|_, busy| *busy > 0);
+    }
+}
+
+async fn tell(app: &App, due: Due) -> Result<(), Error> {
+    let (id, tenant, activity) = (due.webhook, due.tenant, due.activity);
+    let read = async move |tx: &mut Tx<'_>| {
+        Ok((webhooks::find(tx, id).await?, activity::find(tx, tenant, activity).await?))
+    };
+    let (Some(webhook), Some(line)) = app.store().read(read).await? else {
+        return forget(app, due).await;
+    };
+    if webhook.off_since.is_some() {
+        return forget(app, due).await;
+    }
+    let (at, began) = (app.clock().now(), Instant::now());
+    let answer = match app.open_webhook(id, &webhook.secret) {
+        Ok(secret) => {
+            post::post(app, &webhook, &secret, &message(&line, due.place), &due, at).await
+        }
+        Err(error) => Answer { status: None, error: Some(error.to_string()) },
+    };
+    settle(app, webhook, due, answer, (at, Span::from(began.elapsed()))).await
+}
+
+async fn forget(app: &App, due: Due) -> Result<(), Error> {
+    app.store().write(async move |tx: &mut Tx<'_>| webhooks::told(tx, &due).await).await
+}
+
+/// What is sent.
+fn message(line: &Activity, place: i64) -> String {
+    serde_json::json!({
+        "id": line.id, "place": place, "at": line.at, "what": line.what, "actor": line.actor,
+        "tenant": line.tenant, "grant": line.grant, "router": line.router, "detail": line.detail,
+    })
+    .to_string()
+}
+
+async fn settle(
+    app: &App,
+    webhook: Webhook,
+    due: Due,
+    answer: Answer,
+    (at, took): (Timestamp, Span),
+) -> Result<(), Error> {
+    let desk = app.clone();
+    let delivery = Delivery {
+        id: app.id(at),
+        tenant: due.tenant,
+        webhook: due.webhook,
+        activity: due.activity,
+        attempt: due.attempt,
+        at,
+        took,
+        status: answer.status.map(i64::from),
+        error: answer.error.clone(),
+    };
+    app.store()
+        .write(async move |tx: &mut Tx<'_>| {
+            webhooks::log(tx, &delivery).await?;
+            match (&answer.error, answer.status) {
+                (None, _) => webhooks::told(tx, &due).await,
+                (Some(_), Some(410)) => {
+                    webhook::switch_off(tx, &desk, webhook.id, "it said it is gone", at).await
+                }
+                (Some(_), _) if at.since(due.since) > PATIENCE => webhooks::told(tx, &due).await,
+                (Some(_), _) => webhooks::later(tx, &due, at + pause(due.attempt), true).await,
+            }
+        })
+        .await
+}
+
+/// 2 s, 4 s, 8 s … up to ten minutes.
+fn pause(attempt: i64) -> Span {
+    let attempt = u32::try_from(attempt).unwrap_or(u32::MAX);
+    Span::seconds(2i64.saturating_pow(attempt).min(600))
+}
