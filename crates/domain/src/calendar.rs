@@ -100,6 +100,23 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
+    /// The instant that people at that place mean by `2026-12-31` (that whole day is paid), by
+    /// `2026-12-31 18:00`, or by an instant with its own zone (RFC 3339). None for anything else.
+    pub fn end_written(&self, text: &str) -> Option<Timestamp> {
+        let text = text.trim();
+        if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+            return Some(Timestamp::from_jiff(instant));
+        }
+        let local = if let Some((date, _)) = text.split_once([' ', 'T']) {
+            // Only with a date before it is a time complete.
+            date.parse::<Date>().ok()?;
+            text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(self.0.clone()).ok()?
+        } else {
+            text.parse::<Date>().ok()?.tomorrow().ok()?.to_zoned(self.0.clone()).ok()?
+        };
+        Some(Timestamp::from_jiff(local.timestamp()))
+    }
+
     /// An instant as people at that place read it: `21 Nov 14:05`.
     pub fn local(&self, at: Timestamp) -> String {
         at.to_jiff().to_zoned(self.0.clone()).strftime("%-d %b %H:%M").to_string()
@@ -148,6 +165,23 @@ mod tests {
 
     fn calendar(zone: &str, rule: CalendarRule) -> Calendar {
         Calendar { rule, zone: zone.parse().unwrap() }
+    }
+
+    #[test]
+    fn an_end_is_read_as_the_people_of_the_place_mean_it() {
+        let nairobi: Zone = "Africa/Nairobi".parse().unwrap();
+        for (written, meant) in [
+            ("2026-12-31", "2026-12-31T21:00:00Z"),
+            ("2026-12-31 18:00", "2026-12-31T15:00:00Z"),
+            ("2026-12-31T18:00:30", "2026-12-31T15:00:30Z"),
+            (" 2026-12-31T18:00:00Z ", "2026-12-31T18:00:00Z"),
+            ("2026-12-31T18:00:00+01:00", "2026-12-31T17:00:00Z"),
+        ] {
+            assert_eq!(nairobi.end_written(written), Some(at(meant)), "{written}");
+        }
+        for wrong in ["", "31/12/2026", "2026-13-01", "18:00", "soon", "2026-02-30", "9999-12-31"] {
+            assert_eq!(nairobi.end_written(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Customers: who buys.
 
-use crate::{Error, FromRow, Row, Sql, Tx, args, sql};
+use crate::{Arg, Error, FromRow, Row, Sql, ToArg, ToArgs, Tx, args, bulk, sql};
 use lango_domain::ids::{CustomerId, Id, TenantId};
 use lango_domain::language::Language;
 use lango_domain::phone_number::PhoneNumber;
@@ -42,6 +42,13 @@ impl FromRow for Customer {
 const INSERT: Sql = sql!(
     "INSERT INTO customers (id, tenant_id, name, name_fold, phone, language, created_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7)"
+);
+const INSERT_ALL: crate::Bulk = bulk!(
+    sqlite: "INSERT INTO customers (id, tenant_id, name, name_fold, phone, language, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    postgres: "INSERT INTO customers (id, tenant_id, name, name_fold, phone, language, created_at) \
+               SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::text[], $4::text[], \
+               $5::text[], $6::text[], $7::bigint[])",
 );
 const BY_NAME: Sql = sql!(
     "SELECT id, tenant_id, name, phone, language, created_at, version FROM customers \
@@ -88,6 +95,9 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     REMOVE,
 ];
 
+/// Bulk statements, for the same tests.
+pub(crate) const BULKS: &[crate::Bulk] = &[INSERT_ALL];
+
 /// As names are compared.
 #[must_use]
 pub fn folded(name: &str) -> String {
@@ -100,6 +110,33 @@ pub async fn insert(tx: &mut Tx<'_>, customer: &Customer) -> Result<(), Error> {
     let fold = folded(&c.name);
     let row = args![c.id, c.tenant, c.name, fold, c.phone, c.language, c.created_at];
     tx.execute(INSERT, &row).await.map(drop)
+}
+
+/// Adds many customers.
+///
+/// # Errors
+/// [`Error::Conflict`] on `customers(tenant_id, phone)` if a number is taken; then none is added.
+pub async fn insert_all(tx: &mut Tx<'_>, customers: &[Customer]) -> Result<(), Error> {
+    let rows: Vec<_> = customers.iter().map(Inserted).collect();
+    tx.bulk(INSERT_ALL, &rows).await.map(drop)
+}
+
+/// A customer as a row of a bulk.
+struct Inserted<'c>(&'c Customer);
+
+impl ToArgs for Inserted<'_> {
+    fn to_args(&self) -> Vec<Arg<'_>> {
+        let c = self.0;
+        vec![
+            Arg::Int(c.id.raw()),
+            Arg::Int(c.tenant.raw()),
+            c.name.to_arg(),
+            Arg::Text(folded(&c.name).into()),
+            c.phone.to_arg(),
+            c.language.to_arg(),
+            Arg::Int(c.created_at.micros()),
+        ]
+    }
 }
 
 /// Where a list by name goes on: a folded name and the id of its owner.

@@ -42,6 +42,7 @@ pub fn statements() -> Vec<Sql> {
 /// Every bulk statement of the program.
 pub fn bulks() -> Vec<Bulk> {
     [
+        crate::customers::BULKS,
         crate::routers::BULKS,
         crate::grants::BULKS,
         crate::enforcements::BULKS,

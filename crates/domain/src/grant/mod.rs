@@ -295,14 +295,18 @@ impl State {
 
 impl Grant {
     /// A new grant at `now`. Paid and starting at payment, it runs at once; else it waits for its
-    /// first use.
+    /// first use. One that was paid before, elsewhere, goes on where it is, or is over.
     pub fn new(birth: Birth, now: Timestamp) -> Grant {
-        let Birth { id, tenant, plan, customer, kind, terms, paid } = birth;
+        let Birth { id, tenant, plan, customer, kind, terms, standing } = birth;
         let meter = Meter::of(&terms);
-        let state = if paid && terms.starts == crate::plan::Starts::AtPayment {
-            State::Active(Window::opened(&terms, now))
-        } else {
-            State::Unused { activate_by: activate_by(&terms, paid, now), paid }
+        let waiting = |paid| State::Unused { activate_by: activate_by(&terms, paid, now), paid };
+        let state = match standing {
+            Standing::Unpaid => waiting(false),
+            Standing::Paid if terms.starts == crate::plan::Starts::AtPayment => {
+                State::Active(Window::opened(&terms, now))
+            }
+            Standing::Paid => waiting(true),
+            Standing::PaidUntil(end) => brought_along(end, now),
         };
         let presence = Presence::Never;
         Grant { id, tenant, plan, customer, kind, terms, state, meter, presence, warned_of: None }
@@ -325,7 +329,33 @@ pub struct Birth {
     /// What was promised.
     pub terms: Terms,
     /// Whether money for it has arrived.
-    pub paid: bool,
+    pub standing: Standing,
+}
+
+/// Whether money for a new grant has arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// Not yet.
+    Unpaid,
+    /// Just now.
+    Paid,
+    /// Long ago, elsewhere, until that instant: it comes from another system.
+    PaidUntil(Timestamp),
+}
+
+impl Standing {
+    /// Paid just now or not yet.
+    pub const fn paid(paid: bool) -> Standing {
+        if paid { Standing::Paid } else { Standing::Unpaid }
+    }
+}
+
+/// The state of a grant that another system sold until `end`.
+fn brought_along(end: Timestamp, now: Timestamp) -> State {
+    if end <= now {
+        return State::Ended { ends_at: Some(end), at: now, reason: EndReason::DateReached };
+    }
+    State::Active(Window { started: now, ends_at: Some(end), ended_by: EndedBy::Calendar })
 }
 
 impl Window {

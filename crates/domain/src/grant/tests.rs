@@ -18,9 +18,29 @@ fn grant(terms: Terms, paid: bool) -> Grant {
         customer: None,
         kind: GrantKind::Voucher,
         terms,
-        paid,
+        standing: Standing::paid(paid),
     };
     Grant::new(birth, NOON)
+}
+
+#[test]
+fn what_another_system_sold_goes_on_until_its_end_and_is_renewed_from_there() {
+    let brought = |end| {
+        let waiting = grant(Terms::service(Span::days(30)), false);
+        let Grant { id, tenant, plan, customer, kind, terms, .. } = waiting;
+        let standing = Standing::PaidUntil(end);
+        Grant::new(Birth { id, tenant, plan, customer, kind, terms, standing }, NOON)
+    };
+    let running = brought(NOON + Span::days(3));
+    assert_eq!(running.state.word(), "active");
+    assert_eq!(running.next_deadline().unwrap().at, NOON + Span::days(3));
+    let terms = running.terms.clone();
+    let (renewed, _) = apply(running, Event::Paid(terms), NOON);
+    assert_eq!(renewed.state.ends_at(), Some(NOON + Span::days(33)));
+
+    let over = brought(NOON);
+    assert_eq!(ended(&over), Some(EndReason::DateReached));
+    assert_eq!(over.next_deadline(), None);
 }
 
 fn apply(grant: Grant, event: Event, at: Timestamp) -> (Grant, Vec<Effect>) {

@@ -4,7 +4,7 @@
 use crate::simulators::{Plant, Planted, Simulators, name_of};
 use anyhow::Context;
 use lango_domain::access::{Access, GrantKind, Secret};
-use lango_domain::grant::{Birth, Grant, Presence, State, Window};
+use lango_domain::grant::{Birth, Grant, Presence, Standing, State, Window};
 use lango_domain::ids::{GrantId, Id, RouterId, TenantId};
 use lango_domain::language::Language;
 use lango_domain::mac_address::MacAddress;
@@ -177,7 +177,7 @@ impl World {
             customer: None,
             kind: GrantKind::Voucher,
             terms: plan.terms.clone(),
-            paid: true,
+            standing: Standing::Paid,
         };
         let mut grant = Grant::new(birth, now);
         if let Some(end) = end {

@@ -12,6 +12,7 @@ mod desk;
 mod dialogue;
 mod disconnect;
 mod expire;
+mod import;
 mod init;
 mod install;
 mod listeners;
@@ -119,6 +120,9 @@ enum Command {
     /// API tokens: add, list
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Bring customers, services and vouchers along from other systems
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Write a backup of the database, also while serving
     Backup(backup::BackupArguments),
     /// Load a backup
@@ -174,6 +178,7 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
         Command::Service(command) => service::run(&everywhere, command).await,
         Command::Payment(command) => payment::run(&everywhere, command).await,
         Command::Token(command) => token::run(&everywhere, command).await,
+        Command::Import(command) => import::run(&everywhere, command).await,
         Command::Backup(arguments) => backup::run(&everywhere, arguments).await,
         Command::Restore(arguments) => restore::run(&everywhere, arguments).await,
         Command::Install(command) => install::run(&everywhere, command),

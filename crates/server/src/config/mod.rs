@@ -5,7 +5,7 @@
 
 pub mod error;
 mod file;
-mod nearest;
+pub(crate) mod nearest;
 pub mod open;
 mod place;
 

@@ -1,7 +1,7 @@
 //! Which of the known names somebody meant.
 
 /// The known name that is nearest to what was written; none if all are far.
-pub(super) fn nearest<'n>(written: &str, known: &[&'n str]) -> Option<&'n str> {
+pub(crate) fn nearest<'n>(written: &str, known: &[&'n str]) -> Option<&'n str> {
     let written = written.to_ascii_lowercase().replace('-', "_");
     let (distance, name) =
         known.iter().map(|name| (distance(&written, name), *name)).min_by_key(|(far, _)| *far)?;

@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::operations::asked::Actor;
 use lango_domain::access::{Access, GrantKind};
-use lango_domain::grant::{Birth, Grant};
+use lango_domain::grant::{Birth, Grant, Standing};
 use lango_domain::ids::{CustomerId, GrantId, Id, RouterId, TenantId};
 use lango_domain::time::Timestamp;
 use lango_store::activity::Activity;
@@ -25,7 +25,7 @@ pub struct Newcomer {
     /// The only router it is good for; none is all of the tenant's.
     pub router: Option<RouterId>,
     /// Whether money for it has arrived.
-    pub paid: bool,
+    pub standing: Standing,
 }
 
 /// Makes grants of a plan, in the caller's transaction.
@@ -62,7 +62,7 @@ fn bear(app: &App, plan: &StoredPlan, newcomer: &Newcomer, now: Timestamp) -> Ne
         customer: newcomer.customer,
         kind: newcomer.kind,
         terms: plan.plan.terms.clone(),
-        paid: newcomer.paid,
+        standing: newcomer.standing,
     };
     let stored = StoredGrant {
         grant: Grant::new(birth, now),

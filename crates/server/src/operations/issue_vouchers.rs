@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::operations::asked::{self, By, KeyReused};
 use crate::operations::install_grants::{Newcomer, install};
 use lango_domain::access::{Access, GrantKind, Secret};
+use lango_domain::grant::Standing;
 use lango_domain::ids::{CustomerId, GrantId, RouterId, TenantId};
 use lango_domain::time::Timestamp;
 use lango_store::{Error, Tx};
@@ -133,7 +134,7 @@ fn newcomer(code: &str, order: &VoucherOrder) -> Newcomer {
         kind: GrantKind::Voucher,
         customer: order.customer,
         router: order.router,
-        paid: order.customer.is_some(),
+        standing: Standing::paid(order.customer.is_some()),
     }
 }
 

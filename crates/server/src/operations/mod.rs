@@ -19,6 +19,7 @@ pub mod diagnose;
 pub mod end_due_grants;
 pub mod find_customer;
 pub mod found_tenant;
+pub mod import;
 pub mod install_grants;
 pub mod issue_vouchers;
 pub mod note_router;

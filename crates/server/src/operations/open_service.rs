@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::operations::asked::{self, By, KeyReused, Lost};
 use crate::operations::install_grants::{Newcomer, install};
 use lango_domain::access::{Access, GrantKind};
+use lango_domain::grant::Standing;
 use lango_domain::ids::{CustomerId, GrantId, RouterId, TenantId};
 use lango_domain::time::Timestamp;
 use lango_store::grants::StoredGrant;
@@ -120,12 +121,12 @@ fn newcomer(order: &ServiceOrder) -> Newcomer {
         kind,
         customer: order.customer,
         router: order.router,
-        paid: order.paid,
+        standing: Standing::paid(order.paid),
     }
 }
 
 /// Names go into scripts and queries on routers: nothing that a script could read as its own.
-fn is_safe_login(login: &str) -> bool {
+pub(crate) fn is_safe_login(login: &str) -> bool {
     let safe =
         |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '.' | '_' | '-' | '@' | '+');
     (1..=64).contains(&login.len()) && login.chars().all(safe)

@@ -302,6 +302,31 @@ fn vouchers_go_to_a_new_file_and_a_failed_order_leaves_none() {
 }
 
 #[test]
+fn a_table_is_taken_whole_or_not_at_all() {
+    let shop = Shop::open();
+    shop.lango(&["plan", "add", "Month", "--price", "2500", "--until", "months:1"]).ok();
+    let file = shop.path().join("pppoe.csv");
+    let name = file.to_str().unwrap();
+    std::fs::write(&file, "kind,plan,login,password,phone,customer\npppoe,Mnth,ann,x,0711,Ann\n")
+        .unwrap();
+    let said = shop.lango(&["import", "csv", "services", name]);
+    let said = said.fails(1, &["2 faults", "nothing was imported"]);
+    assert!(said.out.contains("there is no plan `Mnth`: there are 1 hour, Month"), "{said:?}");
+    std::fs::write(
+        &file,
+        "kind,plan,login,password,phone,customer\npppoe,Month,ann,x,0711000001,Ann\n",
+    )
+    .unwrap();
+    let dry = shop.lango(&["import", "csv", "services", name, "--dry-run"]).ok();
+    assert_eq!(dry.out, "Nothing is wrong. It would add 1 service, 1 customer.\n");
+    assert_eq!(shop.lango(&["service", "list", "--json"]).ok().json(), serde_json::json!([]));
+    let done = shop.lango(&["import", "csv", "services", name, "--json"]).ok();
+    assert_eq!((&done.json()["grants"], &done.json()["customers"]), (&1.into(), &1.into()));
+    shop.lango(&["customer", "show", "0711000001"]).ok();
+    shop.lango(&["import", "csv", "customers", "/nowhere"]).fails(1, &["cannot read /nowhere"]);
+}
+
+#[test]
 fn a_receipt_counts_once() {
     let shop = Shop::open();
     let plan = ["plan", "add", "Home", "--price", "2500", "--time", "30d", "--starts", "payment"];

@@ -243,6 +243,21 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> Taken for Json<T> {
     }
 }
 
+/// A table as text: CSV.
+#[derive(Debug, Clone)]
+pub(crate) struct Csv(pub(crate) Bytes);
+
+impl Taken for Csv {
+    fn content(_: &mut SchemaGenerator) -> Option<Content> {
+        Some(Content { kind: "text/csv", schema: schemars::json_schema!({ "type": "string" }) })
+    }
+
+    fn read(headers: &HeaderMap, body: Bytes) -> Result<Csv, Problem> {
+        must_be(headers, &["text/csv", "text/plain"])?;
+        Ok(Csv(body))
+    }
+}
+
 /// No type at all is taken for the right one, as curl's users expect of `-d`: it sends its own.
 fn must_be(headers: &HeaderMap, kinds: &[&'static str]) -> Result<(), Problem> {
     const CURL: &str = "application/x-www-form-urlencoded";

@@ -9,6 +9,7 @@ pub(crate) mod door;
 pub(crate) mod enforcements;
 pub(crate) mod events;
 pub(crate) mod grants;
+pub(crate) mod imports;
 pub(crate) mod jobs;
 pub(crate) mod list;
 pub(crate) mod openapi;
@@ -50,6 +51,7 @@ pub(crate) fn doors() -> Doors {
     events::open(&mut doors);
     jobs::open(&mut doors);
     tasks::open(&mut doors);
+    imports::open(&mut doors);
     tokens::open(&mut doors);
     webhooks::open(&mut doors);
     tenants::open(&mut doors);

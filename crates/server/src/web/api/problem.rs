@@ -3,6 +3,7 @@
 
 use crate::observe::chain;
 use crate::operations::asked::{KeyReused, Lost};
+use crate::operations::import::{Fault, ImportError};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lango_store::Error;
@@ -14,8 +15,9 @@ pub(crate) struct Problem {
     word: &'static str,
     title: &'static str,
     detail: String,
-    at: Option<String>,
+    at: Option<Box<str>>,
     retry_after: Option<u64>,
+    faults: Box<[Fault]>,
 }
 
 /// How a problem looks in JSON.
@@ -34,11 +36,14 @@ pub(super) struct Told {
     /// Where in the body or query it is wrong, if it is in one place
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<String>,
+    /// What is wrong in a table, line by line
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faults: Option<Vec<Fault>>,
 }
 
 impl Problem {
     fn new(status: StatusCode, word: &'static str, title: &'static str, detail: String) -> Problem {
-        Problem { status, word, title, detail, at: None, retry_after: None }
+        Problem { status, word, title, detail, at: None, retry_after: None, faults: Box::default() }
     }
 
     /// The request cannot be read.
@@ -138,9 +143,15 @@ impl Problem {
         Problem::new(status, "ours", "Something broke", detail.to_owned())
     }
 
+    /// A table has faults, and nothing of it was taken.
+    pub(crate) fn faulty_table(faults: Vec<Fault>, count: usize) -> Problem {
+        let detail = format!("nothing was imported: {count} faults, see `faults`");
+        Problem { faults: faults.into(), ..Problem::invalid(detail) }
+    }
+
     /// Names the place that is wrong.
     #[must_use]
-    pub(crate) fn at(self, at: impl Into<String>) -> Problem {
+    pub(crate) fn at(self, at: impl Into<Box<str>>) -> Problem {
         Problem { at: Some(at.into()), ..self }
     }
 }
@@ -152,7 +163,8 @@ impl IntoResponse for Problem {
             title: self.title,
             status: self.status.as_u16(),
             detail: self.detail,
-            at: self.at,
+            at: self.at.map(String::from),
+            faults: (!self.faults.is_empty()).then_some(self.faults.into_vec()),
         };
         // Words and a number: serialising cannot fail.
         let body = serde_json::to_vec(&told).unwrap_or_default();
@@ -196,6 +208,15 @@ impl From<Lost> for Problem {
         match lost {
             Lost::Missing(what) => Problem::missing(what),
             Lost::Stale(_) => Problem::stale(lost.to_string()),
+        }
+    }
+}
+
+impl From<ImportError> for Problem {
+    fn from(error: ImportError) -> Problem {
+        match error {
+            ImportError::Reused(reused) => reused.into(),
+            ImportError::Store(error) => error.into(),
         }
     }
 }

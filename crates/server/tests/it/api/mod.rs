@@ -2,6 +2,7 @@
 
 mod day;
 mod doors;
+mod imports;
 mod kept;
 mod mutated;
 mod roles;

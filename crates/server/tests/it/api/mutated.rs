@@ -20,7 +20,10 @@ async fn ten_thousand_mutated_requests_break_nothing_and_leak_nothing() {
         let (method, path, operation) = &described[dice.usize(..described.len())];
         let to = mutated_path(path, operation, &house, &mut dice);
         let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
-        let body = mutated_body(schema, &document, &house, &mut dice);
+        let body = match &operation["requestBody"]["content"]["text/csv"] {
+            Value::Null => mutated_body(schema, &document, &house, &mut dice),
+            _ => mutated_table(&house, &mut dice),
+        };
         let headers = mutated_headers(&house, &mut dice);
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -145,6 +148,54 @@ fn mutated_body(
     }
     if dice.u8(..20) == 0 {
         bytes.truncate(dice.usize(..=bytes.len()));
+    }
+    bytes
+}
+
+/// A table of columns that mean something and cells that mostly do not.
+fn mutated_table(house: &House, dice: &mut fastrand::Rng) -> Vec<u8> {
+    const COLUMNS: [&str; 11] = [
+        "kind",
+        "plan",
+        "login",
+        "password",
+        "address",
+        "phone",
+        "customer",
+        "router",
+        "name",
+        "code",
+        "paid_until",
+    ];
+    let columns: Vec<&str> =
+        (0..dice.usize(..9)).map(|_| COLUMNS[dice.usize(..COLUMNS.len())]).collect();
+    let mut text = columns.join(",");
+    for _ in 0..dice.u8(..5) {
+        text.push('\n');
+        for column in &columns {
+            let right = match *column {
+                "kind" => "pppoe".to_owned(),
+                "plan" => format!("{} Month", house.ours.mark),
+                "paid_until" => "2027-01-31".to_owned(),
+                "address" => "10.9.9.9".to_owned(),
+                "phone" => format!("07{:08}", dice.u32(..100_000_000)),
+                _ => format!("n{}", dice.u32(..)),
+            };
+            let cell = match dice.u8(..8) {
+                0 => id("code", house, dice),
+                1 => pick(
+                    dice,
+                    &["", "\"", "\u{1F993}\u{2028}", "=1+1", "\r", "\0", &house.theirs.phone],
+                ),
+                _ => right,
+            };
+            text.push_str(&format!("{cell},"));
+        }
+    }
+    let mut bytes = text.into_bytes();
+    if dice.u8(..10) == 0 && !bytes.is_empty() {
+        let place = dice.usize(..bytes.len());
+        bytes[place] = dice.u8(..);
     }
     bytes
 }

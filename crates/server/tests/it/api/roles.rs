@@ -128,6 +128,9 @@ const TABLE: &[(&str, &str, May, &str)] = &[
     ("GET", "/api/v1/tasks/{task}", May::Read, ""),
     ("GET", "/api/v1/tasks/{task}/rows", May::Read, ""),
     ("POST", "/api/v1/tasks/{task}/stop", May::Manage, ""),
+    ("POST", "/api/v1/imports/customers", May::Manage, "name\nSomebody\n"),
+    ("POST", "/api/v1/imports/services", May::Manage, "kind,plan\npppoe,No such\n"),
+    ("POST", "/api/v1/imports/vouchers", May::Manage, "code,plan\n{code},No such\n"),
     ("GET", "/api/admin/expiry-watcher/", May::Read, ""),
     ("POST", "/api/admin/expiry-watcher/", May::Support, ""),
     ("POST", "/api/admin/cleanup-expired/", May::Support, ""),
@@ -166,6 +169,7 @@ fn filled(text: &str, business: &Business, role: &str) -> String {
 fn with_query(path: &str) -> String {
     match path {
         "/api/v1/search" => format!("{path}?q=nobody"),
+        _ if path.starts_with("/api/v1/imports/") => format!("{path}?dry_run=true"),
         "/api/admin/mikrotik/test-connection/" => format!("{path}?router={{router}}"),
         _ => path.to_owned(),
     }
