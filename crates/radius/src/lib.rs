@@ -18,6 +18,8 @@ pub mod credentials;
 pub mod dictionary;
 mod draft;
 pub mod format;
+pub mod mppe;
+pub mod mschap;
 mod packet;
 pub mod password;
 mod secret;

@@ -3,6 +3,8 @@
 use lango_radius::attribute::AttributeId;
 use lango_radius::dictionary::*;
 use lango_radius::format::{Tagged, TaggedInteger};
+use lango_radius::mppe;
+use lango_radius::mschap::{Known, MsChap1, MsChap2, NtHash, response1, response2};
 use lango_radius::{
     Code, Credentials, Draft, ErrorCause, Malformed, Packet, Secret, Signature, Untrusted, coa,
     password,
@@ -324,4 +326,54 @@ fn tagged_values_survive_in_a_packet() {
     assert_eq!(packet.first(AttributeId::Standard(81)), Some(&b"\x01120"[..]));
     let unlisted: Field<TaggedInteger> = Field::new(AttributeId::Standard(81));
     assert_eq!(packet.read(unlisted), Some(Tagged { tag: 1, value: 0x0031_3230 }));
+}
+
+fn fixed<const LENGTH: usize>(hex: &str) -> [u8; LENGTH] {
+    octets(hex).try_into().expect("the vector has this length")
+}
+
+const CLIENT_CHALLENGE: &str = "21402324255E262A28295F2B3A337C7E";
+const SERVER_CHALLENGE: &str = "5B5D7C7D7B3F2F3E3C2C602132262628";
+const CLIENT_RESPONSE: &str = "82309ECD8D708B5EA08FAA3981CD83544233114A3D85D6DF";
+
+/// RFC 2759 §9.2 and RFC 3079 §3.5.3. The RFCs print no key of the other direction: it was
+/// computed apart from this crate.
+#[test]
+fn user_logs_in_by_the_second_ms_chap() {
+    let hash = NtHash::of("clientPass");
+    assert_eq!(hash.expose(), &fixed("44EBBA8D5312B8D611474411F56989AE"));
+    assert_eq!(hash.hashed(), fixed("41C00C584BD2D91C4017A2A12FA59F3F"));
+
+    let (server, client) = (fixed(SERVER_CHALLENGE), fixed(CLIENT_CHALLENGE));
+    let value = response2(7, Known::ClearText("clientPass"), b"User", &server, &client);
+    assert_eq!(value[26..], octets(CLIENT_RESPONSE));
+    let answer = MsChap2::parse(&value, &server, b"User").unwrap();
+    assert_eq!(answer.challenge_hash(), fixed("D02E4386BCE91226"));
+
+    assert!(answer.verify(Known::ClearText("clientpass")).is_none());
+    let verified = answer.verify(Known::NtHash(&hash)).unwrap();
+    let expected = b"\x07S=407A5589115FD0D6209F510FE9C04566932CDA56";
+    assert_eq!(&verified.success(), expected);
+    let master_key = mppe::master_key(&hash, &fixed(CLIENT_RESPONSE));
+    assert_eq!(master_key, fixed("FDECE3717A8C838CB388E527AE3CDD31"));
+    assert_eq!(verified.keys().send(), &fixed("8B7CDC149B993A1BA118CB153F56DCCB"));
+    assert_eq!(verified.keys().receive(), &fixed("D5F0E9521E3EA9589645E86051C82226"));
+}
+
+/// RFC 2433 §B.2. The hash of the hash was computed apart from this crate.
+#[test]
+fn a_user_logs_in_by_the_first_ms_chap() {
+    let hash = NtHash::of("MyPw");
+    assert_eq!(hash.expose(), &fixed("FC156AF7EDCD6C0EDDE3337D427F4EAC"));
+    let challenge = fixed("102DB5DF085D3041");
+    let value = response1(9, Known::NtHash(&hash), &challenge);
+    let expected = octets("4E9D3C8F9CFD385D5BF4D3246791956CA4C351AB409A3D61");
+    assert_eq!(value[..26], [&[9, 1][..], &[0; 24]].concat());
+    assert_eq!(value[26..], expected);
+
+    let answer = MsChap1::parse(&value, &challenge).unwrap();
+    assert!(answer.verify(Known::ClearText("MyPW")).is_none());
+    let verified = answer.verify(Known::ClearText("MyPw")).unwrap();
+    let keys = [&[0; 8][..], &octets("874FB0693E18106A814481BC51CD7D37"), &[0; 8]].concat();
+    assert_eq!(verified.keys()[..], keys);
 }
