@@ -313,6 +313,42 @@ fn a_salted_key_is_hidden_as_the_rfc_says() {
     assert_eq!(hidden, octets(SALTED));
 }
 
+/// As above, for the whole of what an Access-Accept owes after MS-CHAP: hidden apart from this
+/// crate with the keys of RFC 3079 §3.5.3 and with the key for RFC 2433 §B.2.
+#[test]
+fn an_accept_carries_the_keys_of_ms_chap() {
+    let authenticator: [u8; 16] = std::array::from_fn(|place| place as u8);
+    let sealed = Draft::access_request(1, authenticator).seal(&secret());
+    let request = sealed.packet().verify_request(&secret()).unwrap();
+
+    let (server, client) = (fixed(SERVER_CHALLENGE), fixed(CLIENT_CHALLENGE));
+    let value = response2(7, Known::ClearText("clientPass"), b"User", &server, &client);
+    let answer = MsChap2::parse(&value, &server, b"User").unwrap();
+    let verified = answer.verify(Known::ClearText("clientPass")).unwrap();
+    let mut accept = Draft::reply(&request, Code::AccessAccept).unwrap();
+    verified.put_into(&mut accept, &secret(), 0x8123).unwrap();
+    let accept = accept.seal(&secret());
+    let accept = accept.packet();
+    assert_eq!(accept.read(MS_CHAP2_SUCCESS), Some(&verified.success()[..]));
+    assert_eq!(accept.first(MS_MPPE_SEND_KEY.id()), Some(&octets(SALTED_SEND_KEY)[..]));
+    assert_eq!(accept.first(MS_MPPE_RECV_KEY.id()), Some(&octets(SALTED_RECEIVE_KEY)[..]));
+
+    let challenge = fixed("102DB5DF085D3041");
+    let value = response1(9, Known::ClearText("MyPw"), &challenge);
+    let answer = MsChap1::parse(&value, &challenge).unwrap();
+    let verified = answer.verify(Known::ClearText("MyPw")).unwrap();
+    let mut accept = Draft::reply(&request, Code::AccessAccept).unwrap();
+    verified.put_into(&mut accept, &secret()).unwrap();
+    let accept = accept.seal(&secret());
+    assert_eq!(accept.packet().first(MS_CHAP_MPPE_KEYS.id()), Some(&octets(HIDDEN_KEYS)[..]));
+}
+
+const SALTED_SEND_KEY: &str =
+    "812362ad9414c8c0cfb5907105b0fb85d95f8cfbb98065b763375206a2dbfeef27ce";
+const SALTED_RECEIVE_KEY: &str =
+    "812419774b4d6ba4b4f790b5bfeb0acfec8fcc4c3b6f0836dd305ef41191be4fd9cc";
+const HIDDEN_KEYS: &str = "96ee09ca74fd7a1a9709b74d3e0c92e15e4b4e69d7cdd96053897e0e8c04bff5";
+
 const SALTED: &str = "81236447c8a3b92276e0edf0690c8bd4fbfa8c9d5d44b61fb94f3cca0ee7d73606b9";
 
 #[test]
