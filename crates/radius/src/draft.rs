@@ -9,6 +9,7 @@ use crate::attribute::{AttributeId, may_be_empty};
 use crate::authenticator::{self, FIRST_SIGNATURE_OFFSET, VerifiedRequest};
 use crate::code::Code;
 use crate::dictionary::{self, Field, number};
+use crate::eap;
 use crate::format::{Format, Hidden, Salted, Shape, Shaped, Tagged, TaggedSalted, written_tag};
 use crate::packet::{HEADER_LENGTH, MAXIMUM_LENGTH, Packet};
 use crate::password;
@@ -198,6 +199,23 @@ impl Draft {
         self.attributes.extend(header);
         self.attributes.extend(value);
         self.count += 1;
+        Ok(())
+    }
+
+    /// Appends an EAP packet in as many EAP-Messages as it needs, one after the other; the draft
+    /// is then signed whatever was said.
+    pub fn put_eap(&mut self, packet: &[u8]) -> Result<(), EncodeError> {
+        if packet.is_empty() {
+            return Err(EncodeError::Empty { id: dictionary::EAP_MESSAGE.id() });
+        }
+        let (length, count) = (self.attributes.len(), self.count);
+        for piece in eap::pieces(packet) {
+            if let Err(reason) = self.put_octets(dictionary::EAP_MESSAGE.id(), piece) {
+                self.attributes.truncate(length);
+                self.count = count;
+                return Err(reason);
+            }
+        }
         Ok(())
     }
 
@@ -540,6 +558,33 @@ mod tests {
 
         let sealed = Draft::status_server(1, [1; 16]).signed(false).seal(&secret());
         assert!(sealed.packet().verify_request(&secret()).is_ok());
+    }
+
+    #[test]
+    fn eap_travels_in_pieces_and_comes_out_whole() {
+        for length in [1_usize, 253, 254, 506, 507, 3000] {
+            let packet: Vec<u8> = (0..length).map(|place| place as u8).collect();
+            let mut draft = Draft::access_request(1, [1; 16]);
+            draft.put(USER_NAME, "bob").unwrap();
+            draft.put_eap(&packet).unwrap();
+            let sealed = draft.seal(&secret());
+            let message = eap::Message::of(&sealed.packet()).unwrap();
+            assert_eq!(message.octets(), packet);
+            assert_eq!(sealed.packet().read_all(EAP_MESSAGE).count(), length.div_ceil(253));
+        }
+    }
+
+    #[test]
+    fn eap_that_does_not_fit_leaves_no_piece_behind() {
+        let mut draft = Draft::access_request(1, [1; 16]);
+        draft.put(USER_NAME, "bob").unwrap();
+        let before = draft.length();
+        let id = EAP_MESSAGE.id();
+        assert_eq!(draft.put_eap(&[7; 4096]), Err(EncodeError::Full { id }));
+        assert_eq!(draft.put_eap(&[]), Err(EncodeError::Empty { id }));
+        assert_eq!(draft.length(), before);
+        let sealed = draft.seal(&secret());
+        assert_eq!(eap::Message::of(&sealed.packet()), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod code;
 pub mod credentials;
 pub mod dictionary;
 mod draft;
+pub mod eap;
 pub mod format;
 pub mod mppe;
 pub mod mschap;
