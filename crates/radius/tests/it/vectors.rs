@@ -413,3 +413,34 @@ fn a_user_logs_in_by_the_first_ms_chap() {
     let keys = [&[0; 8][..], &octets("874FB0693E18106A814481BC51CD7D37"), &[0; 8]].concat();
     assert_eq!(verified.keys()[..], keys);
 }
+
+/// A whole login of the reference's user, from the request of a NAS to the keys that it reads.
+#[test]
+fn user_is_let_in_and_shown_that_the_server_knows_him() {
+    let mut asked = Draft::access_request(5, [3; 16]);
+    let (server, client) = (fixed(SERVER_CHALLENGE), fixed(CLIENT_CHALLENGE));
+    let response = response2(7, Known::ClearText("clientPass"), b"User", &server, &client);
+    asked.put(USER_NAME, "OFFICE\\User").unwrap();
+    asked.put(MS_CHAP_CHALLENGE, &server).unwrap();
+    asked.put(MS_CHAP2_RESPONSE, &response).unwrap();
+    let asked = asked.seal(&secret());
+
+    let request = asked.packet().verify_request(&secret()).unwrap();
+    let stored = NtHash::from_octets(fixed("44EBBA8D5312B8D611474411F56989AE"));
+    let Ok(Credentials::MsChap2(answer)) = Credentials::of(&request, &secret()) else {
+        panic!("the request carries MS-CHAP version 2");
+    };
+    let verified = answer.verify(Known::NtHash(&stored)).unwrap();
+    let mut accept = Draft::reply(&request, Code::AccessAccept).unwrap();
+    verified.put_into(&mut accept, &secret(), 77).unwrap();
+    accept.put(MS_MPPE_ENCRYPTION_POLICY, mppe::Policy::Required.number()).unwrap();
+    accept.put(MS_MPPE_ENCRYPTION_TYPES, mppe::ENCRYPTION_TYPES).unwrap();
+    let accept = accept.seal(&secret());
+
+    let accept = accept.packet().verify_reply(&asked.packet(), &secret()).unwrap();
+    let send_key = accept.reveal(MS_MPPE_SEND_KEY, &secret()).unwrap();
+    assert!(send_key.matches(&octets("8B7CDC149B993A1BA118CB153F56DCCB")));
+    let receive_key = accept.reveal(MS_MPPE_RECV_KEY, &secret()).unwrap();
+    assert!(receive_key.matches(&octets("D5F0E9521E3EA9589645E86051C82226")));
+    assert_eq!(accept.read(MS_MPPE_ENCRYPTION_POLICY), Some(2));
+}
