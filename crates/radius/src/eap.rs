@@ -525,7 +525,7 @@ mod tests {
             total: Some(0x0001_0203),
             more: true,
             start: false,
-            version: 1,
+            version: 5,
             data: b"hello",
         };
         let challenge = Md5 { value: b"chal", name: b"us" };
@@ -542,7 +542,7 @@ mod tests {
             ),
             (peap(Fragment::start(0)), &[1, 7, 0, 6, 25, 0x20]),
             (peap(Fragment::acknowledgement(1)), &[1, 7, 0, 6, 25, 1]),
-            (peap(fragment), b"\x01\x07\0\x0f\x19\xc1\0\x01\x02\x03hello"),
+            (peap(fragment), b"\x01\x07\0\x0f\x19\xc5\0\x01\x02\x03hello"),
             (Packet::Success { identifier: 7 }, &[3, 7, 0, 4]),
             (Packet::Failure { identifier: 7 }, &[4, 7, 0, 4]),
         ] {

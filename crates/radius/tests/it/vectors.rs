@@ -11,7 +11,7 @@ use lango_radius::{
 };
 use std::net::Ipv4Addr;
 
-fn octets(hex: &str) -> Vec<u8> {
+pub(crate) fn octets(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> =
         hex.chars().filter_map(|digit| digit.to_digit(16)).map(|d| d as u8).collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
@@ -47,6 +47,19 @@ const SIGNED_DISCONNECT: &str = "280a003573a993e0cb97ef9bc24deb017121c39f5012425
 const DISCONNECT_NAK: &str = "2a0a001af01b9b8a8ee77356ee8759b9d2a4747c6506000001f7";
 const LONG_PASSWORD: &str = "010b0053000102030405060708090a0b0c0d0e0f5012d75f890d358d5ba02999698b92b1c8840105626f620222f5817bb8119e0e3a782975576534e0ea7f1fcca02b5b95a136db4829fdfb22ce04060a000001";
 const SIGNED_ACCEPT: &str = "020b003a3b9c98850947d58ecdeba34dc62535165012b99606fb189578068be70df78821114f1b0600000e101a0e00003a8c0808324d2f31304d";
+
+/// Those that verify under `testing123`.
+pub(crate) const PACKETS: &[&str] = &[
+    DISCONNECT,
+    COA,
+    START,
+    START_RESPONSE,
+    SIGNED_COA,
+    SIGNED_DISCONNECT,
+    DISCONNECT_NAK,
+    LONG_PASSWORD,
+    SIGNED_ACCEPT,
+];
 
 /// RFC 2865 §7.1.
 #[test]
