@@ -240,6 +240,8 @@ impl World {
         self.plant(Place::HotspotUser, &[("name", "default-trial"), ("default", "true")]);
         if self.make.blank {
             self.table_mut(Place::Ntp).put_named(1, "enabled", "false");
+            // What the provider's DHCP told it.
+            self.table_mut(Place::Dns).put_named(1, "dynamic-servers", "192.0.2.1");
             for name in ["default", "default-encryption"] {
                 self.plant(Place::PppProfile, &[("name", name), ("default", "true")]);
             }

@@ -23,6 +23,7 @@ mod plan;
 mod provision;
 mod restore;
 mod router;
+mod router_proofs;
 mod router_setup;
 mod router_test;
 mod serve;

@@ -38,7 +38,7 @@ pub(super) struct SetupArguments {
     #[arg(long, value_name = "INTERFACE")]
     hotspot: Option<TerminalText>,
     /// Its network
-    #[arg(long, value_name = "NETWORK", default_value = "10.5.50.0/24", requires = "hotspot")]
+    #[arg(long, value_name = "NETWORK", default_value_t = HotspotNetwork::default(), requires = "hotspot")]
     network: HotspotNetwork,
     /// Also switch off telnet, ftp and the API without encryption
     #[arg(long)]

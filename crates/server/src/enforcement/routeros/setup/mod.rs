@@ -162,6 +162,12 @@ impl OurAddress {
     }
 }
 
+impl Default for HotspotNetwork {
+    fn default() -> Self {
+        HotspotNetwork(Ipv4Net::new_assert(Ipv4Addr::new(10, 5, 50, 0), 24))
+    }
+}
+
 impl FromStr for OurAddress {
     type Err = SetupError;
 
@@ -384,7 +390,7 @@ impl Setup {
     }
 
     fn input(&self, from: OurAddress) -> SetupLine {
-        let comment = quoted(&format!("{MARK}{} {from}", Proof::Input(from).step()));
+        let comment = quoted(&format!("{} {from}", mark_text(Proof::Input(from))));
         let port = self.by.port();
         let add = format!(
             "/ip firewall filter add chain=input action=accept protocol=tcp src-address={from} \
@@ -517,7 +523,12 @@ fn unless(find: &str, add: &str) -> String {
 }
 
 fn mark(proof: Proof) -> String {
-    quoted(&format!("{MARK}{}", proof.step()))
+    quoted(&mark_text(proof))
+}
+
+/// The comment on what a line adds.
+fn mark_text(proof: Proof) -> String {
+    format!("{MARK}{}", proof.step())
 }
 
 #[cfg(test)]
