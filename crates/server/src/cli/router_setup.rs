@@ -74,11 +74,10 @@ pub(super) fn setup(arguments: SetupArguments) -> anyhow::Result<()> {
         }));
     }
     print(&lines)?;
-    note(
-        "Paste the above into the router's terminal. Then, with its address in place of ROUTER and",
-    );
-    note("the password of the line `user`, which is not shown again:");
+    note("Paste the above into the router's terminal. Then, with its address in place of ROUTER");
+    note("and the password of the line `user`, which is not shown again:");
     note(format!("  {next}"));
+    note("A user of that name that is there already keeps its password.");
     Ok(())
 }
 

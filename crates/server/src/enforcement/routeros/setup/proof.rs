@@ -115,7 +115,7 @@ impl SetupLine {
 
 /// The advice where Lango works as somebody else's user.
 fn own_user(setup: &Setup) -> String {
-    let (from, by) = (setup.from_list(), setup.by.scheme());
+    let (from, by) = (setup.our_addresses(), setup.by.scheme());
     format!("give Lango a user of its own: lango router setup --from {from} --by {by}")
 }
 
