@@ -7,7 +7,6 @@ use std::net::Ipv4Addr;
 use lango_routeros::values::MacAddress;
 
 use super::hotspot::{LoginBy, Logout};
-use super::menus::Place;
 use super::meter::Traffic;
 use super::{Verdict, World};
 
@@ -130,10 +129,7 @@ impl World {
     }
 
     fn free_address(&mut self) -> Ipv4Addr {
-        let servers = self.table(Place::Hotspot);
-        let server = servers.ids().find(|id| servers.is_enabled(*id));
-        let pool = server.map(|id| servers.text(id, "address-pool")).unwrap_or_default();
-        let ranges = self.pool_ranges(&pool);
+        let ranges = self.joining_ranges();
         let Some(range) = ranges.first() else { return Ipv4Addr::new(10, 5, 255, 254) };
         let size = range.last - range.first + 1;
         for _ in 0..size {

@@ -221,7 +221,7 @@ impl World {
             return Err(Trap::new("syntax error: only [find …] is known here"));
         }
         let mut query = super::query::Query::default();
-        let mut likes = Vec::new();
+        let (mut likes, mut unlike) = (Vec::new(), Vec::new());
         for word in &inside[1..] {
             match word {
                 Word::Plain(joint) if joint == "where" || joint == "and" => {}
@@ -233,8 +233,13 @@ impl World {
                     query = query.and(super::query::Query::equal(name, wanted.as_bytes()));
                 }
                 Word::Pair(name, value) => {
-                    self.refuse_unknown(spot, name)?;
                     let value = self.text_of(value)?;
+                    if let Some(name) = name.strip_suffix('!') {
+                        self.refuse_unknown(spot, name)?;
+                        unlike.push((name, normal(&value).to_owned()));
+                        continue;
+                    }
+                    self.refuse_unknown(spot, name)?;
                     query = query.and(super::query::Query::equal(name, normal(&value).as_bytes()));
                 }
                 Word::Like(name, pattern) => {
@@ -245,10 +250,12 @@ impl World {
             }
         }
         let like = |id: &Id| {
-            likes.is_empty()
+            (likes.is_empty() && unlike.is_empty())
                 || self.row(spot, *id, &Wanted::All, true).is_some_and(|row| {
                     likes.iter().all(|(name, pattern)| {
                         row.text(name).is_some_and(|text| is_like(&text, pattern))
+                    }) && unlike.iter().all(|(name, value)| {
+                        row.text(name).is_none_or(|text| text != value.as_str())
                     })
                 })
         };

@@ -138,6 +138,35 @@ async fn customers_come_in_by_the_hotspot_that_was_set_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_there_already_becomes_the_hotspots() {
+    let (sim, shop) = (fresh(SEVEN), shop());
+    // As a router comes that was never touched.
+    let sold = "/ip pool add name=default-dhcp ranges=192.168.88.10-192.168.88.254\n\
+                /ip address add address=192.168.88.1/24 interface=bridge comment=defconf\n\
+                /ip dhcp-server add name=defconf interface=bridge address-pool=default-dhcp\n\
+                /ip dhcp-server network add address=192.168.88.0/24 gateway=192.168.88.1";
+    assert_eq!(paste(sim.router(), sold), []);
+    assert_eq!(paste(sim.router(), &printed(&shop, &LOGIN, &["--hotspot", "bridge"])), []);
+    for menu in ["/ip/pool", "/ip/address", "/ip/dhcp-server", "/ip/dhcp-server/network"] {
+        assert_eq!(sim.router().rows(menu).len(), 1, "{menu}");
+    }
+    let phone = MacAddress([2, 0, 0, 0, 0, 8]);
+    assert_eq!(sim.router().join(phone).octets()[..3], [192, 168, 88]);
+    assert!(!browses(sim.router(), phone));
+    sim.router().add("/ip/hotspot/user", &[("name", "ann"), ("password", "pw")]).unwrap();
+    sim.router().login_from_portal(phone, "ann", "pw").unwrap();
+    assert!(browses(sim.router(), phone));
+    add(&shop, "Router1", sim.router(), "apis", &LOGIN);
+    let found = complaints(&shop, "Router1");
+    assert_eq!(steps(&found), BTreeSet::from(["plain services"]), "{found:?}");
+
+    assert_eq!(paste(sim.router(), "/ip dhcp-server remove defconf"), []);
+    let found = complaints(&shop, "Router1");
+    assert_eq!(steps(&found), BTreeSet::from(["dhcp", "plain services"]), "{found:?}");
+    assert!(found.iter().any(|(_, advice)| advice.contains("/ip dhcp-server setup")), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_line_left_out_fails_its_own_proof_with_the_advice() {
     let shop = shop();
     let more = ["--hotspot", "bridge", "--close-plain", "--json"];

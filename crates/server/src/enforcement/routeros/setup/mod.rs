@@ -447,23 +447,25 @@ fn hotspot(place: &HotspotPlace) -> Vec<SetupLine> {
     let (interface, network) = (place.interface.literal(), place.network);
     let (own, named) = (quoted(OWN_NAME), quoted(HOTSPOT_NAME));
     let (pool, gateway) = (network.pool(), network.gateway());
-    let comment = |proof| mark(proof);
+    // Where the router has another address, the network there is somebody's already.
+    let others = format!("/ip address find interface={interface} address!=\"{gateway}\"");
+    let if_free = |find: &str, add: &str| unless(&others, &unless(find, add));
     vec![
         SetupLine {
             proof: Proof::HotspotAddress,
             why: "the router's address in the customers' network, if it has none there",
-            command: unless(
+            command: if_free(
                 &format!("/ip address find interface={interface}"),
                 &format!(
                     "/ip address add address={gateway} interface={interface} comment={}",
-                    comment(Proof::HotspotAddress)
+                    mark(Proof::HotspotAddress)
                 ),
             ),
         },
         SetupLine {
             proof: Proof::HotspotPool,
-            why: "addresses for customers",
-            command: unless(
+            why: "addresses for customers of that network",
+            command: if_free(
                 &format!("/ip pool find name={named}"),
                 &format!("/ip pool add name={named} ranges={pool}"),
             ),
@@ -471,7 +473,7 @@ fn hotspot(place: &HotspotPlace) -> Vec<SetupLine> {
         SetupLine {
             proof: Proof::Dhcp,
             why: "who gives them out, if nobody does there",
-            command: unless(
+            command: if_free(
                 &format!("/ip dhcp-server find interface={interface}"),
                 &format!(
                     "/ip dhcp-server add name={named} interface={interface} address-pool={named} \
@@ -481,13 +483,13 @@ fn hotspot(place: &HotspotPlace) -> Vec<SetupLine> {
         },
         SetupLine {
             proof: Proof::DhcpNetwork,
-            why: "what customers are told of their network",
-            command: unless(
+            why: "what customers are told of that network",
+            command: if_free(
                 &format!("/ip dhcp-server network find address={network}"),
                 &format!(
                     "/ip dhcp-server network add address={network} gateway={} comment={}",
                     network.first(),
-                    comment(Proof::DhcpNetwork)
+                    mark(Proof::DhcpNetwork)
                 ),
             ),
         },
@@ -504,13 +506,13 @@ fn hotspot(place: &HotspotPlace) -> Vec<SetupLine> {
         },
         SetupLine {
             proof: Proof::HotspotServer,
-            why: "the hotspot itself, if there is none on that interface; who is silent for five \
-                  minutes is forgotten",
+            why: "the hotspot itself, if there is none on that interface; customers keep the \
+                  address that DHCP gave them, and who is silent for five minutes is forgotten",
             command: unless(
                 &format!("/ip hotspot find interface={interface}"),
                 &format!(
                     "/ip hotspot add name={own} interface={interface} profile={own} \
-                     address-pool={named} idle-timeout=5m keepalive-timeout=none disabled=no"
+                     address-pool=none idle-timeout=5m keepalive-timeout=none disabled=no"
                 ),
             ),
         },

@@ -1,7 +1,10 @@
 //! How a line of the setup is proven on the router. Reads only, and says what it found, not what
 //! it hoped for.
 
-use super::{LOGIN_BY, OWN_NAME, OurAddress, PLAIN_SERVICES, Setup, SetupLine, mark_text, quoted};
+use super::{
+    HOTSPOT_NAME, LOGIN_BY, OWN_NAME, OurAddress, PLAIN_SERVICES, Setup, SetupLine, mark_text,
+    quoted,
+};
 use ipnet::Ipv4Net;
 use lango_routeros::menus::{
     Clock, HotspotServer, HotspotServerProfile, Menu, RouterUser, Service, UserGroup,
@@ -104,7 +107,7 @@ impl SetupLine {
             Proof::Ntp => time(router).await,
             Proof::PlainServices => plain_services(setup, router).await,
             Proof::HotspotAddress => hotspot_address(setup, router).await,
-            Proof::HotspotPool => pool(router).await,
+            Proof::HotspotPool => pool(setup, router).await,
             Proof::Dhcp => dhcp(setup, router).await,
             Proof::DhcpNetwork => dhcp_network(setup, router).await,
             Proof::HotspotProfile => hotspot_profile(router).await,
@@ -314,29 +317,30 @@ async fn hotspot_address(setup: &Setup, router: &Connection) -> Result<Finding, 
     })
 }
 
-async fn pool(router: &Connection) -> Result<Finding, Error> {
-    let pools = router.print(Print::of("/ip/pool").only(&["name"])).await?;
-    for server in
-        router.print(Print::of("/ip/hotspot").only(&["name", "address-pool", "disabled"])).await?
-    {
-        let pool = server.string("address-pool");
-        let is_there = pool == "none" || pools.iter().any(|row| row.string("name") == pool);
-        if server.flag("disabled") || is_there {
-            continue;
-        }
-        let found = format!("the hotspot names the pool {pool}, which is not there");
-        let own = pool == super::HOTSPOT_NAME;
-        let advice = "name one that is: /ip hotspot set … address-pool=…";
-        return Ok(if own { Wrong(found) } else { foreign(found, advice) });
+async fn pool(setup: &Setup, router: &Connection) -> Result<Finding, Error> {
+    let properties = ["name", "address-pool", "disabled"];
+    let servers = on_interface(setup, router, "/ip/dhcp-server", &properties).await?;
+    let named = servers.first().map(|row| row.string("address-pool")).unwrap_or_default();
+    if named.is_empty() || named == "static-only" {
+        return Ok(Right("none is named".to_owned()));
     }
-    Ok(Right("there".to_owned()))
+    let query = Query::equals("name", &named);
+    let print = Print::of("/ip/pool").only(&["name"]).matching(query);
+    if !router.print(print).await?.is_empty() {
+        return Ok(Right(named));
+    }
+    let found = format!("DHCP names the pool {named}, which is not there");
+    let advice = "name one that is: /ip dhcp-server set … address-pool=…";
+    Ok(if named == HOTSPOT_NAME { Wrong(found) } else { foreign(found, advice) })
 }
 
 async fn dhcp(setup: &Setup, router: &Connection) -> Result<Finding, Error> {
     let rows = on_interface(setup, router, "/ip/dhcp-server", &["name", "disabled"]).await?;
+    let found = "nobody gives out addresses where the hotspot is".to_owned();
     Ok(match rows.first() {
         Some(row) => Right(row.string("name")),
-        None => Wrong("nobody gives out addresses where the hotspot is".to_owned()),
+        None if has_own_network(setup, router).await? => Wrong(found),
+        None => foreign(found, SET_UP_DHCP),
     })
 }
 
@@ -346,10 +350,24 @@ async fn dhcp_network(setup: &Setup, router: &Connection) -> Result<Finding, Err
     let rows = router.print(Print::of("/ip/dhcp-server/network").only(&["address"])).await?;
     let covers =
         |row: &&Row| network(&row.string("address")).is_some_and(|one| one.contains(&wanted));
+    let found = format!("{wanted} is not among the networks that customers are told of");
     Ok(match rows.iter().find(covers) {
         Some(row) => Right(row.string("address")),
-        None => Wrong(format!("{wanted} is not among the networks that customers are told of")),
+        None if has_own_network(setup, router).await? => Wrong(found),
+        None => foreign(found, SET_UP_DHCP),
     })
+}
+
+/// The advice where the network is the operator's.
+const SET_UP_DHCP: &str =
+    "the network there is yours; this asks what it needs: /ip dhcp-server setup";
+
+/// Whether lines about the hotspot's network would do anything: they leave a network alone that
+/// was there before.
+async fn has_own_network(setup: &Setup, router: &Connection) -> Result<bool, Error> {
+    let rows = on_interface(setup, router, "/ip/address", &["comment", "disabled"]).await?;
+    let ours = mark_text(Proof::HotspotAddress);
+    Ok(rows.iter().all(|row| row.string("comment") == ours))
 }
 
 async fn hotspot_profile(router: &Connection) -> Result<Finding, Error> {
