@@ -167,6 +167,24 @@ async fn a_network_that_is_there_already_becomes_the_hotspots() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn several_addresses_and_networks_are_let_in() {
+    let (sim, shop) = (fresh(SEVEN), shop());
+    let text = printed(&shop, &LOGIN, &["--from", "10.0.0.9,127.0.0.0/28", "--close-plain"]);
+    assert_eq!(paste(sim.router(), &text), []);
+    let rules = sim.router().matching("/ip/firewall/filter", &[("chain", "input")]);
+    let actions: Vec<_> = rules.iter().filter_map(|row| row.text("action")).collect();
+    assert_eq!(actions, ["accept", "accept", "accept", "drop"]);
+    let services = sim.router().matching("/ip/service", &[("name", "api-ssl")]);
+    assert_eq!(services[0].text("address").unwrap(), "127.0.0.1,10.0.0.9,127.0.0.0/28");
+    // The network alone lets in too.
+    let own = "/ip firewall filter remove [find comment=\"lango:firewall 127.0.0.1\"]";
+    assert_eq!(paste(sim.router(), own), []);
+    add(&shop, "Router1", sim.router(), "apis", &LOGIN);
+    let found = complaints(&shop, "Router1");
+    assert_eq!(steps(&found), BTreeSet::from(["hotspot"]), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_line_left_out_fails_its_own_proof_with_the_advice() {
     let shop = shop();
     let more = ["--hotspot", "bridge", "--close-plain", "--json"];

@@ -62,10 +62,6 @@ impl World {
         pools.text(id, "ranges").split(',').filter_map(Range::parse).collect()
     }
 
-    pub(super) fn pool_contains(&self, pool: &str, ip: Ipv4Addr) -> bool {
-        self.pool_ranges(pool).iter().any(|range| range.contains(ip))
-    }
-
     pub(super) fn server_name(&self, server: Server) -> String {
         self.table(Place::Hotspot).text(server.id, "name")
     }
