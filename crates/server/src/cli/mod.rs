@@ -24,6 +24,8 @@ mod plan;
 mod provision;
 mod restore;
 mod router;
+mod router_proofs;
+mod router_setup;
 mod router_test;
 mod serve;
 mod service;
@@ -99,7 +101,7 @@ enum Command {
     Cleanup(cleanup::CleanupArguments),
     /// Throw a customer off now and keep him off until `service resume`
     Disconnect(disconnect::DisconnectArguments),
-    /// Routers: add, list, test, remove
+    /// Routers: set up, add, list, test, remove
     #[command(subcommand)]
     Router(router::RouterCommand),
     /// Plans: add, list

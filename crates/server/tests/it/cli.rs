@@ -384,7 +384,21 @@ async fn routers_are_tested_compared_and_obeyed() {
             "ppp",
             "address list",
             "scheduler",
-            "clock"
+            "clock",
+            "group",
+            "user",
+            "service",
+            "firewall",
+            "ntp",
+            "plain services",
+            "hotspot address",
+            "hotspot pool",
+            "dhcp",
+            "dhcp network",
+            "hotspot login",
+            "guard",
+            "fasttrack",
+            "dns"
         ]
     );
 

@@ -11,4 +11,5 @@ mod driver;
 mod feed;
 mod harness;
 mod listener;
+mod setup;
 mod stories;
