@@ -6,7 +6,7 @@ use crate::messaging::sender::Sender;
 use crate::observe::pulse::{self, Engine};
 use crate::operations::clean_up;
 use crate::reconcile::supervisor::{Boards, Supervisor};
-use crate::{deadlines, feed, jobs, web, webhooks};
+use crate::{deadlines, feed, jobs, radius, web, webhooks};
 use lango_domain::time::Span;
 use lango_routeros::Timeouts;
 use std::time::Duration;
@@ -38,8 +38,14 @@ pub struct Http {
     pub connections: web::listen::Settings,
 }
 
-/// Starts the engines, and the web entrance if there is a place for it.
-pub fn start(app: &App, sender: Sender, timeouts: Timeouts, http: Option<Http>) -> Running {
+/// Starts the engines, and the entrances for which there is a place.
+pub fn start(
+    app: &App,
+    sender: Sender,
+    timeouts: Timeouts,
+    http: Option<Http>,
+    radius: Option<radius::Bound>,
+) -> Running {
     let (stop, boards) = (CancellationToken::new(), Boards::default());
     let mut tasks = JoinSet::new();
     let supervisor = Supervisor::new(app.clone(), timeouts, boards.clone());
@@ -50,6 +56,9 @@ pub fn start(app: &App, sender: Sender, timeouts: Timeouts, http: Option<Http>) 
     spawn(&mut tasks, "feed", feed::run(app.clone(), stop.clone()));
     spawn(&mut tasks, "webhooks", webhooks::run(app.clone(), stop.clone()));
     spawn(&mut tasks, "pulse", pulse::run(app.clone(), stop.clone()));
+    if let Some(bound) = radius {
+        spawn(&mut tasks, "radius", radius::serve(app.clone(), bound, stop.clone()));
+    }
     if let Some(Http { listener, manners, connections }) = http {
         let routes = web::routes(app.clone(), boards.clone(), manners);
         let serve = web::listen::serve(routes, listener, connections, stop.clone());

@@ -59,7 +59,7 @@ pub(crate) async fn serve(database: &Path) -> anyhow::Result<()> {
     let manners = Manners { requests_per_second: 1_000_000, ..Manners::default() };
     let connections = Settings::default();
     let http = Some(run::Http { listener, manners, connections });
-    let mut running = run::start(&app, Sender::LogOnly, Timeouts::default(), http);
+    let mut running = run::start(&app, Sender::LogOnly, Timeouts::default(), http, None);
     println!("{url}");
     anyhow::bail!("{} ended", running.until_broken().await)
 }

@@ -41,7 +41,8 @@ pub(crate) async fn measure(
     let ending = size.of(10_000);
     let staying = size.of(100_000) - ending;
     let per_grant = stay(&mut world, staying).await?;
-    let running = lango_server::run::start(&world.app, Sender::LogOnly, Timeouts::default(), None);
+    let running =
+        lango_server::run::start(&world.app, Sender::LogOnly, Timeouts::default(), None, None);
     let began = Instant::now();
     until_all_up(&running, size.routers()).await?;
     eprintln!("  all routers compared and followed after {:.1?}", began.elapsed());

@@ -38,7 +38,7 @@ pub(crate) struct Served {
 pub(crate) async fn serve(database: &Path, waiting: u64, idle: u64) -> anyhow::Result<()> {
     let began = Instant::now();
     let app = world::open(database).await?;
-    let running = lango_server::run::start(&app, Sender::LogOnly, Timeouts::default(), None);
+    let running = lango_server::run::start(&app, Sender::LogOnly, Timeouts::default(), None, None);
     let (mut first, mut last, mut up) = (None, None, None);
     while first.is_none() || last.is_none() || up.is_none() {
         let cuts = app.metrics().cuts.get();

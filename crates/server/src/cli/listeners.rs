@@ -1,6 +1,7 @@
 //! One server per database, and where it listens, for other programs to read.
 
 use crate::config::Config;
+use crate::radius;
 use anyhow::{Context, bail};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -77,10 +78,19 @@ pub(super) struct Listeners {
 
 impl Listeners {
     /// Writes the file, whole or not at all.
-    pub(super) fn announce(data_dir: &Path, http: SocketAddr) -> anyhow::Result<Listeners> {
+    pub(super) fn announce(
+        data_dir: &Path,
+        http: SocketAddr,
+        radius: Option<&radius::Bound>,
+    ) -> anyhow::Result<Listeners> {
         let path = data_dir.join("listeners.json");
         let part = data_dir.join("listeners.json.part");
-        let text = serde_json::json!({ "http": http.to_string() }).to_string();
+        let mut listeners = serde_json::json!({ "http": http.to_string() });
+        if let Some(radius) = radius {
+            listeners["radius_authentication"] = radius.authentication.to_string().into();
+            listeners["radius_accounting"] = radius.accounting.to_string().into();
+        }
+        let text = listeners.to_string();
         std::fs::write(&part, text + "\n")
             .and_then(|()| std::fs::rename(&part, &path))
             .with_context(|| format!("cannot write {}", path.display()))?;

@@ -7,7 +7,9 @@ use super::output::{Paint, json, line, note, shown};
 use super::router_setup::{SetupArguments, setup};
 use super::router_test::{TestArguments, test};
 use super::table::Table;
-use crate::operations::add_router::{NewRouter, RouterAddress, RouterLogin, RouterTls, add_router};
+use crate::operations::add_router::{
+    NewRouter, RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
+};
 use crate::operations::asked::By;
 use crate::operations::change_router::remove_router;
 use crate::operations::diagnose::{RouterDiagnosis, diagnose};
@@ -31,16 +33,18 @@ pub(super) enum RouterCommand {
 
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  \
-                        lango router add Router1 api://10.0.0.1 --user lango --password secret")]
+                        lango router add Router1 api://10.0.0.1 --user lango --password secret\n  \
+                        lango router add Lobby radius://10.0.0.2 --password sharedsecret0123")]
 pub(super) struct AddArguments {
     /// What staff call it
     name: String,
-    /// api://HOST, apis://HOST, rest://HOST or rests://HOST, with :PORT if it is not the usual one
+    /// api://HOST, apis://HOST, rest://HOST, rests://HOST or radius://IP, with :PORT if it is not
+    /// the usual one; for RADIUS that is the port where it takes Disconnect-Requests
     address: RouterAddress,
     /// User on the router
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", default_value = "", hide_default_value = true)]
     user: String,
-    /// Its password; LANGO_ROUTER_PASSWORD keeps it out of the process list; else it is asked for
+    /// Its password, for RADIUS the secret; LANGO_ROUTER_PASSWORD keeps it out of the process list; else it is asked for
     #[arg(long, value_name = "PASSWORD", env = "LANGO_ROUTER_PASSWORD", hide_env_values = true)]
     password: Option<String>,
     /// SHA-256 fingerprint of its certificate, as `lango router test` shows it
@@ -86,10 +90,17 @@ async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<()> {
         bail!("the router needs a name");
     }
     let address = pinned(arguments.address, arguments.fingerprint)?;
+    let is_radius = address.protocol == RouterProtocol::Radius;
+    if arguments.user.is_empty() && !is_radius {
+        bail!("say who we are on the router: --user lango");
+    }
     let password = match arguments.password {
         Some(password) => password,
         None => {
-            let question = format!("Password of {} on the router", arguments.user);
+            let question = match is_radius {
+                true => "Secret that the router knows".to_owned(),
+                false => format!("Password of {} on the router", arguments.user),
+            };
             ask_secretly(&question, "--password PASSWORD")?
         }
     };

@@ -7,6 +7,7 @@ use super::output::{line, note};
 use crate::config::open::{OpenError, Want, make_directories};
 use crate::config::{Config, environment};
 use crate::messaging::sender::Sender;
+use crate::radius;
 use crate::run;
 use crate::web::Manners;
 use crate::web::listen::Settings;
@@ -51,9 +52,10 @@ pub(super) async fn run(
     let mut stops = Stops::listen()?;
     let desk = Desk::with(config, everywhere, Want::Existing).await?;
     let (listener, http) = listen(desk.config.http).await?;
-    let _listeners = Listeners::announce(&desk.config.data_dir, http)?;
-    announce(&desk, http).await?;
-    serve(&desk, listener, &mut stops).await
+    let radius = listen_to_nases(&desk.config)?;
+    let _listeners = Listeners::announce(&desk.config.data_dir, http, radius.as_ref())?;
+    announce(&desk, http, radius.as_ref()).await?;
+    serve(&desk, listener, radius, &mut stops).await
 }
 
 /// Before any file is made: a wrong --data-dir must not leave a directory behind.
@@ -74,18 +76,52 @@ async fn listen(address: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)
     Ok((listener, bound))
 }
 
-async fn announce(desk: &Desk, http: SocketAddr) -> anyhow::Result<()> {
+/// Nobody who did not ask for RADIUS is kept from serving because another program has its ports.
+fn listen_to_nases(config: &Config) -> anyhow::Result<Option<radius::Bound>> {
+    let Some(settings) = config.radius else { return Ok(None) };
+    match radius::bind(settings) {
+        Ok(bound) => Ok(Some(bound)),
+        Err(cause) if config.radius_is_asked_for => {
+            let (authentication, accounting) = (settings.authentication, settings.accounting);
+            Err(anyhow::Error::new(cause).context(format!(
+                "cannot listen for RADIUS on {authentication} and {accounting}: choose others with \
+                 radius_authentication and radius_accounting, or write off"
+            )))
+        }
+        Err(cause) => {
+            note(format!(
+                "RADIUS is not served: {cause}. If another server has its ports, write \
+                 radius_authentication = \"off\" into lango.toml."
+            ));
+            Ok(None)
+        }
+    }
+}
+
+async fn announce(
+    desk: &Desk,
+    http: SocketAddr,
+    radius: Option<&radius::Bound>,
+) -> anyhow::Result<()> {
     let tenants = desk.every_tenant().await?;
     // A closed stdout is no reason not to serve.
     let scheme = if desk.config.tls.is_some() { "https" } else { "http" };
     let _ = line(format!("Lango listens on {scheme}://{http}, database {}", desk.config.database));
+    if let Some(radius::Bound { authentication, accounting, .. }) = radius {
+        let _ = line(format!("RADIUS: logins on {authentication}, accounting on {accounting}"));
+    }
     if tenants.is_empty() {
         note("there is no business yet: run `lango init`");
     }
     Ok(())
 }
 
-async fn serve(desk: &Desk, listener: TcpListener, stops: &mut Stops) -> anyhow::Result<ExitCode> {
+async fn serve(
+    desk: &Desk,
+    listener: TcpListener,
+    radius: Option<radius::Bound>,
+    stops: &mut Stops,
+) -> anyhow::Result<ExitCode> {
     let timeouts = desk.config.router_timeouts;
     let requests_per_second = desk.config.api_requests_per_second;
     let manners = Manners { requests_per_second, timeouts, ..Manners::default() };
@@ -96,7 +132,7 @@ async fn serve(desk: &Desk, listener: TcpListener, stops: &mut Stops) -> anyhow:
     };
     desk.app.let_webhooks_be_private(desk.config.webhook_private_addresses);
     let http = run::Http { listener, manners, connections };
-    let mut running = run::start(&desk.app, Sender::default(), timeouts, Some(http));
+    let mut running = run::start(&desk.app, Sender::default(), timeouts, Some(http), radius);
     let broken = tokio::select! {
         name = stops.asked() => {
             tracing::info!("{name}: finishing what is under way");

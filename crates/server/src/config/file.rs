@@ -6,7 +6,9 @@ use crate::config::nearest::nearest;
 use std::path::{Path, PathBuf};
 
 /// The settings that a file may have; the names are a contract with operators.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
+    "radius_authentication",
+    "radius_accounting",
     "webhook_private_addresses",
     "tls_certificate",
     "tls_key",
@@ -24,6 +26,8 @@ const KEYS: [&str; 11] = [
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Written {
+    pub(super) radius_authentication: Option<String>,
+    pub(super) radius_accounting: Option<String>,
     pub(super) webhook_private_addresses: Option<bool>,
     pub(super) tls_certificate: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,

@@ -10,6 +10,7 @@ pub mod open;
 mod place;
 
 use crate::config::error::ConfigError;
+use crate::radius;
 use file::Written;
 use ipnet::IpNet;
 use lango_domain::time::Span;
@@ -27,6 +28,10 @@ pub struct Config {
     pub database: DatabaseUrl,
     /// Where HTTP is served.
     pub http: SocketAddr,
+    /// Where RADIUS is served; none if it is off.
+    pub radius: Option<radius::Settings>,
+    /// Whether somebody asked for that: then it must be possible.
+    pub radius_is_asked_for: bool,
     /// Whether the log is for machines.
     pub log_json: bool,
     /// The certificate and the key of HTTP, if it is encrypted here.
@@ -82,7 +87,10 @@ impl Config {
             Some(chosen) => chosen,
             None => place::usual_data_dir(environment)?,
         };
+        let (radius, radius_is_asked_for) = said.radius(&written)?;
         Ok(Config {
+            radius,
+            radius_is_asked_for,
             database: said.database(&written, &data_dir)?,
             http: said.http(&written)?,
             log_json: said.log_json(&written)?,
@@ -165,6 +173,35 @@ impl<'s> Said<'s> {
             }
             None => Ok(SocketAddr::from(([127, 0, 0, 1], 8080))),
         }
+    }
+
+    /// Both or neither: a server that hears logins and no reports would never know who is online.
+    fn radius(&self, written: &Written) -> Result<(Option<radius::Settings>, bool), ConfigError> {
+        let one = |variable, key, written: &Option<String>, usual: u16| match self.setting(
+            variable,
+            key,
+            None,
+            written.as_ref(),
+        ) {
+            Some((value, _)) if value == "off" => Ok((None, true)),
+            Some((value, setting)) => match read_listener(&value) {
+                Some(address) => Ok((Some(address), true)),
+                None => Err(ConfigError::Listener { setting, value }),
+            },
+            None => Ok((Some(SocketAddr::from(([0, 0, 0, 0], usual))), false)),
+        };
+        let (authentication, first) = one(
+            "LANGO_RADIUS_AUTHENTICATION",
+            "radius_authentication",
+            &written.radius_authentication,
+            1812,
+        )?;
+        let (accounting, second) =
+            one("LANGO_RADIUS_ACCOUNTING", "radius_accounting", &written.radius_accounting, 1813)?;
+        let settings = authentication
+            .zip(accounting)
+            .map(|(authentication, accounting)| radius::Settings { authentication, accounting });
+        Ok((settings, first || second))
     }
 
     fn log_json(&self, written: &Written) -> Result<bool, ConfigError> {

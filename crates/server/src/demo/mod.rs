@@ -49,7 +49,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let app = open(&place, clock).await?;
     let mut town = Town::build(&app).await.context("building the town")?;
     let timeouts = Timeouts { connect: Duration::from_millis(500), reply: Duration::from_secs(2) };
-    let running = crate::run::start(&app, Sender::LogOnly, timeouts, None);
+    let running = crate::run::start(&app, Sender::LogOnly, timeouts, None, None);
     let mut reporter = Reporter::new(&app, town.tenant(), speed, arguments.json);
     reporter.opening(&town, arguments.lasts);
     let mut auditor = Auditor::default();

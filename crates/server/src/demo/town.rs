@@ -161,6 +161,7 @@ impl Town {
         let (address, word) = match protocol {
             RouterProtocol::Api => (sim.router().api_address(), "binary API"),
             RouterProtocol::Rest => (sim.router().rest_address(), "REST"),
+            RouterProtocol::Radius => (None, "RADIUS"),
         };
         let address = address.ok_or_else(|| anyhow::anyhow!("router {name} does not listen"))?;
         let address = RouterAddress {

@@ -4,6 +4,7 @@
 //! without having read the router back after acting, and never conclude anything from a reading
 //! that was not complete: an error halfway is an error, not half an answer.
 
+pub mod radius;
 pub mod routeros;
 
 use lango_domain::access::{Access, GrantKind, Secret};
@@ -139,6 +140,23 @@ pub enum DriverError {
         #[source]
         cause: lango_routeros::Error,
     },
+    /// It does not answer to orders by RADIUS.
+    #[error("router {router}: {why}")]
+    Silent {
+        /// Its name.
+        router: String,
+        /// What was tried, and what to do.
+        why: String,
+    },
+    /// What it reported cannot be read from the database.
+    #[error("reading what router {router} reported")]
+    Reports {
+        /// Its name.
+        router: String,
+        /// What went wrong.
+        #[source]
+        cause: lango_store::Error,
+    },
     /// A reading or an act broke off.
     #[error("{attempted} on router {router}")]
     Broken {
@@ -157,7 +175,9 @@ pub enum DriverError {
 /// `now` is the entrance's clock; relative deadlines on the router are computed from it.
 pub enum Driver {
     /// RouterOS by binary API or REST.
-    RouterOs(routeros::RouterOs),
+    RouterOs(Box<routeros::RouterOs>),
+    /// Any NAS that asks us by RADIUS.
+    Radius(Box<radius::RadiusNas>),
 }
 
 impl Driver {
@@ -173,6 +193,7 @@ impl Driver {
     ) -> Result<Vec<Outcome>, DriverError> {
         match self {
             Driver::RouterOs(router) => router.act(orders, now).await,
+            Driver::Radius(nas) => nas.act(orders).await,
         }
     }
 
@@ -187,6 +208,7 @@ impl Driver {
     ) -> Result<Survey, DriverError> {
         match self {
             Driver::RouterOs(router) => router.survey(expected, now).await,
+            Driver::Radius(nas) => nas.survey(expected).await,
         }
     }
 
@@ -199,6 +221,7 @@ impl Driver {
     pub async fn online(&mut self) -> Result<Vec<LoginOnline>, DriverError> {
         match self {
             Driver::RouterOs(router) => router.online().await,
+            Driver::Radius(_) => Ok(Vec::new()),
         }
     }
 
@@ -207,6 +230,7 @@ impl Driver {
     pub async fn changed(&mut self) {
         match self {
             Driver::RouterOs(router) => router.changed().await,
+            Driver::Radius(_) => std::future::pending().await,
         }
     }
 
@@ -219,6 +243,8 @@ impl Driver {
     pub async fn remove(&mut self, orders: &[Order]) -> Result<Vec<Outcome>, DriverError> {
         match self {
             Driver::RouterOs(router) => router.remove(orders).await,
+            // It holds nothing but sessions.
+            Driver::Radius(nas) => nas.act(orders).await,
         }
     }
 
@@ -226,6 +252,7 @@ impl Driver {
     pub fn observed(&self) -> &Observed {
         match self {
             Driver::RouterOs(router) => router.observed(),
+            Driver::Radius(nas) => nas.observed(),
         }
     }
 
@@ -239,6 +266,9 @@ impl Driver {
     ) -> Result<Result<(), String>, DriverError> {
         match self {
             Driver::RouterOs(router) => router.log_in(login).await,
+            Driver::Radius(_) => {
+                Ok(Err("this router asks us by RADIUS: the customer logs in there".to_owned()))
+            }
         }
     }
 
@@ -254,6 +284,7 @@ impl Driver {
     ) -> Result<usize, DriverError> {
         match self {
             Driver::RouterOs(router) => router.log_out(user, mac).await,
+            Driver::Radius(_) => Ok(0),
         }
     }
 
@@ -264,7 +295,13 @@ impl Driver {
     pub async fn ping(&mut self) -> Result<(), DriverError> {
         match self {
             Driver::RouterOs(router) => router.ping().await,
+            Driver::Radius(nas) => nas.ping().await,
         }
+    }
+
+    /// Whether the router reports who is online by itself, and is not to be read for it.
+    pub fn reports_by_itself(&self) -> bool {
+        matches!(self, Driver::Radius(_))
     }
 }
 

@@ -39,6 +39,7 @@ pub struct Metrics {
     /// Routers that do not.
     pub routers_down: Gauge,
     lateness: Histogram,
+    radius: Family<[(&'static str, &'static str); 2], Counter>,
     requests: Family<Asked, Histogram, fn() -> Histogram>,
     last_pass: Family<[(&'static str, &'static str); 1], Gauge>,
 }
@@ -67,6 +68,12 @@ impl Default for Metrics {
             Unit::Seconds,
             lateness.clone(),
         );
+        let radius = Family::default();
+        registry.register(
+            "radius_packets",
+            "RADIUS requests and what came of them",
+            radius.clone(),
+        );
         let requests: Family<Asked, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| {
                 Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 30.0])
@@ -93,6 +100,7 @@ impl Default for Metrics {
             routers_up,
             routers_down,
             lateness,
+            radius,
             requests,
             last_pass,
         }
@@ -103,6 +111,11 @@ impl Metrics {
     /// Notes how late a cut was.
     pub fn note_lateness(&self, lateness: Span) {
         self.lateness.observe(lateness.to_std().as_secs_f64());
+    }
+
+    /// Notes a RADIUS request and what came of it.
+    pub fn note_radius(&self, purpose: &'static str, came_of_it: &'static str) {
+        self.radius.get_or_create(&[("purpose", purpose), ("outcome", came_of_it)]).inc();
     }
 
     /// Notes an answered request.

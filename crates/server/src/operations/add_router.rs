@@ -31,6 +31,8 @@ pub enum RouterProtocol {
     Api,
     /// REST.
     Rest,
+    /// None of the router's: it asks us, by RADIUS. The port is where it takes orders.
+    Radius,
 }
 
 /// How a router proves who it is.
@@ -73,10 +75,13 @@ pub struct RouterLogin {
 pub enum NotARouterAddress {
     /// Unknown beginning.
     #[error(
-        "`{0}` is not a router's address: write api://HOST, apis://HOST, rest://HOST or \
-         rests://HOST, with :PORT if it is not the usual one"
+        "`{0}` is not a router's address: write api://HOST, apis://HOST, rest://HOST, \
+         rests://HOST or radius://IP, with :PORT if it is not the usual one"
     )]
     Scheme(String),
+    /// A name where an address is needed.
+    #[error("`{0}` is not an IP address: write radius://10.0.0.1, from where its requests come")]
+    Name(String),
     /// Bad port.
     #[error("`{0}` is not a port: write a number from 1 to 65535")]
     Port(String),
@@ -112,6 +117,7 @@ impl FromStr for RouterAddress {
             "apis" => (RouterProtocol::Api, RouterTls::Any, 8729),
             "rest" | "http" => (RouterProtocol::Rest, RouterTls::Off, 80),
             "rests" | "https" => (RouterProtocol::Rest, RouterTls::Any, 443),
+            "radius" => (RouterProtocol::Radius, RouterTls::Off, 3799),
             _ => return Err(NotARouterAddress::Scheme(text.to_owned())),
         };
         let rest = rest.trim_end_matches('/');
@@ -129,6 +135,11 @@ impl FromStr for RouterAddress {
         if host.is_empty() || host.contains(['/', ' ']) {
             return Err(NotARouterAddress::Scheme(text.to_owned()));
         }
+        // Requests are told apart by where they come from: a name would have to be looked up for
+        // each of them.
+        if protocol == RouterProtocol::Radius && host.parse::<std::net::IpAddr>().is_err() {
+            return Err(NotARouterAddress::Name(host));
+        }
         Ok(RouterAddress { host, port, protocol, tls })
     }
 }
@@ -140,6 +151,7 @@ impl fmt::Display for RouterAddress {
             (RouterProtocol::Api, _) => "apis",
             (RouterProtocol::Rest, RouterTls::Off) => "rest",
             (RouterProtocol::Rest, _) => "rests",
+            (RouterProtocol::Radius, _) => "radius",
         };
         write!(f, "{scheme}://{}:{}", self.host, self.port)
     }

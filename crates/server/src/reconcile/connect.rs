@@ -1,11 +1,14 @@
 //! From a stored router to an open driver.
 
 use crate::app::App;
+use crate::enforcement::radius::RadiusNas;
 use crate::enforcement::routeros::RouterOs;
 use crate::enforcement::{Driver, DriverError};
 use crate::operations::add_router::{RouterAddress, RouterLogin, RouterProtocol, RouterTls};
+use lango_radius::Secret;
 use lango_routeros::{Credentials, Endpoint, Protocol, Timeouts, Tls};
 use lango_store::routers::Router;
+use std::net::{IpAddr, SocketAddr};
 
 /// Why a stored router cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -32,16 +35,37 @@ pub async fn connect(
     router: &Router,
     timeouts: Timeouts,
 ) -> Result<Driver, ConnectError> {
+    let address = address(router)?;
+    if address.protocol == RouterProtocol::Radius {
+        return connect_radius(app, router, &address).await;
+    }
     let endpoint = endpoint(router)?;
     let credentials = credentials(app, router)?;
     let driver = RouterOs::open(&router.name, &endpoint, &credentials, timeouts).await?;
-    Ok(Driver::RouterOs(driver))
+    Ok(Driver::RouterOs(Box::new(driver)))
 }
 
-/// Where a stored router is.
+async fn connect_radius(
+    app: &App,
+    router: &Router,
+    address: &RouterAddress,
+) -> Result<Driver, ConnectError> {
+    let host: IpAddr =
+        address.host.parse().map_err(|_| stored(router, "its address is no IP address"))?;
+    let secret = Secret::new(login(app, router)?.password)
+        .map_err(|why| stored(router, &why.to_string()))?;
+    let target = SocketAddr::new(host, address.port);
+    let nas = RadiusNas::open(app, router.id, &router.name, target, secret).await?;
+    Ok(Driver::Radius(Box::new(nas)))
+}
+
+fn address(router: &Router) -> Result<RouterAddress, ConnectError> {
+    serde_json::from_str(&router.endpoint).map_err(|why| stored(router, &why.to_string()))
+}
+
+/// Where a stored router is that we connect to.
 pub(crate) fn endpoint(router: &Router) -> Result<Endpoint, ConnectError> {
-    let address: RouterAddress =
-        serde_json::from_str(&router.endpoint).map_err(|why| stored(router, &why.to_string()))?;
+    let address = address(router)?;
     let tls = match &address.tls {
         RouterTls::Off => Tls::Off,
         RouterTls::Any => Tls::AnyCertificate,
@@ -51,18 +75,25 @@ pub(crate) fn endpoint(router: &Router) -> Result<Endpoint, ConnectError> {
     let protocol = match address.protocol {
         RouterProtocol::Api => Protocol::Api,
         RouterProtocol::Rest => Protocol::Rest,
+        RouterProtocol::Radius => {
+            let why = "it asks us by RADIUS, so there is nothing to connect to";
+            return Err(stored(router, why));
+        }
     };
     Ok(Endpoint { host: address.host, port: address.port, protocol, tls })
 }
 
 /// Who we are to a stored router.
 pub(crate) fn credentials(app: &App, router: &Router) -> Result<Credentials, ConnectError> {
+    let login = login(app, router)?;
+    Ok(Credentials::new(login.user, login.password))
+}
+
+fn login(app: &App, router: &Router) -> Result<RouterLogin, ConnectError> {
     let clear = app
         .open_credentials(router.id, &router.credentials)
         .map_err(|why| stored(router, &why.to_string()))?;
-    let login: RouterLogin =
-        serde_json::from_slice(&clear).map_err(|_| stored(router, "its login is damaged"))?;
-    Ok(Credentials::new(login.user, login.password))
+    serde_json::from_slice(&clear).map_err(|_| stored(router, "its login is damaged"))
 }
 
 fn stored(router: &Router, why: &str) -> ConnectError {

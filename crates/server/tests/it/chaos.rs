@@ -128,6 +128,7 @@ impl World {
             let address = match protocol {
                 RouterProtocol::Api => sim.api_address().unwrap(),
                 RouterProtocol::Rest => sim.rest_address().unwrap(),
+                RouterProtocol::Radius => unreachable!("nobody here asks by RADIUS"),
             };
             let address = RouterAddress {
                 host: address.ip().to_string(),

@@ -82,6 +82,9 @@ impl Shop {
             }
         }
         command.env("LANGO_DATA_DIR", self.path()).env("LANGO_ROUTER_CONNECT_TIMEOUT", "2s");
+        for socket in ["LANGO_RADIUS_AUTHENTICATION", "LANGO_RADIUS_ACCOUNTING"] {
+            command.env(socket, "127.0.0.1:0");
+        }
         command.args(arguments).stdin(Stdio::null());
         command
     }

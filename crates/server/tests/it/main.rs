@@ -11,5 +11,6 @@ mod driver;
 mod feed;
 mod harness;
 mod listener;
+mod radius;
 mod setup;
 mod stories;

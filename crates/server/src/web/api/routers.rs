@@ -65,9 +65,11 @@ impl Shown for Router {}
 #[schemars(rename = "NewRouter")]
 struct NewRouterBody {
     name: Line<100>,
-    /// `apis://HOST`, `api://HOST`, `rests://HOST` or `rest://HOST`, with `:PORT` if not the usual
+    /// `apis://HOST`, `api://HOST`, `rests://HOST`, `rest://HOST` or `radius://IP`, with `:PORT` if
+    /// not the usual
     address: Line<255>,
     user: Line<100>,
+    /// For RADIUS the shared secret
     password: Line<200>,
     /// SHA-256 of its certificate, to take no other
     #[schemars(regex(pattern = "^[0-9A-Fa-f]{64}$"))]

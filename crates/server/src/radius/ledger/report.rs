@@ -1,0 +1,105 @@
+//! A report as it was read from an Accounting-Request.
+
+use super::Told;
+use crate::radius::directory::Nas;
+use crate::radius::identity::{self, Pass};
+use lango_domain::ids::{RouterId, TenantId};
+use lango_domain::mac_address::MacAddress;
+use lango_domain::time::{Span, Timestamp};
+use lango_radius::Packet;
+use lango_radius::accounting::{Count, INPUT_OCTETS, OUTPUT_OCTETS, Status, TerminateCause};
+use lango_radius::dictionary::{
+    ACCT_DELAY_TIME, ACCT_SESSION_ID, ACCT_SESSION_TIME, EVENT_TIMESTAMP, FRAMED_IP_ADDRESS,
+};
+
+/// How far a NAS's clock may be off before its word for the time does not count.
+const SKEW: Span = Span::minutes(10);
+/// Longer than any NAS holds a report back.
+const LONGEST_DELAY: Span = Span::hours(24);
+
+/// What a report says of a session.
+#[derive(Clone, Debug)]
+pub(in crate::radius) struct Report {
+    pub(in crate::radius) router: RouterId,
+    pub(in crate::radius) tenant: TenantId,
+    pub(in crate::radius) what: What,
+    pub(in crate::radius) key: Vec<u8>,
+    pub(in crate::radius) identifiers: Vec<u8>,
+    /// The Class of the login, if the NAS repeats it.
+    pub(in crate::radius) pass: Option<Pass>,
+    pub(in crate::radius) name: String,
+    pub(in crate::radius) is_ppp: bool,
+    pub(in crate::radius) mac: Option<MacAddress>,
+    pub(in crate::radius) address: Option<String>,
+    /// When it happened.
+    pub(in crate::radius) at: Timestamp,
+    pub(in crate::radius) uptime: Span,
+    /// What the customer sent; none if the NAS does not say.
+    pub(in crate::radius) input: Option<Count>,
+    /// What he received.
+    pub(in crate::radius) output: Option<Count>,
+}
+
+/// What happened to a session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::radius) enum What {
+    /// It began.
+    Start,
+    /// It goes on.
+    Interim,
+    /// It ended.
+    Stop {
+        /// Why, in the NAS's word.
+        cause: String,
+    },
+}
+
+impl Report {
+    /// Reads a report. None: it is one that nobody can take, and to which no answer is due.
+    pub(in crate::radius) fn read(nas: &Nas, packet: &Packet<'_>, now: Timestamp) -> Option<Told> {
+        let (router, tenant) = (nas.router, nas.tenant);
+        let at = happened_at(packet, now);
+        let what = match Status::of(packet)? {
+            Status::Start => What::Start,
+            Status::Interim => What::Interim,
+            Status::Stop => {
+                let cause = TerminateCause::of(packet);
+                What::Stop { cause: cause.map_or("unknown".to_owned(), |cause| cause.to_string()) }
+            }
+            Status::On | Status::Off => return Some(Told::Reset { router, at }),
+            Status::Other(_) => return None,
+        };
+        // Without it sessions of one customer cannot be told apart (RFC 2866 §5.5: it must be there).
+        packet.first(ACCT_SESSION_ID.id())?;
+        let address = packet.read(FRAMED_IP_ADDRESS).map(|address| address.to_string());
+        Some(Told::Session(Box::new(Report {
+            router,
+            tenant,
+            what,
+            key: identity::key(router, packet),
+            identifiers: identity::identifiers(packet),
+            pass: Pass::of(packet),
+            name: identity::name(packet).unwrap_or_default().to_owned(),
+            is_ppp: identity::is_ppp(packet),
+            mac: identity::mac(packet),
+            address,
+            at,
+            uptime: Span::seconds(i64::from(packet.read(ACCT_SESSION_TIME).unwrap_or_default())),
+            input: INPUT_OCTETS.read(packet),
+            output: OUTPUT_OCTETS.read(packet),
+        })))
+    }
+}
+
+/// When it happened: by the NAS's clock if that is sane, else by how long it says it waited.
+fn happened_at(packet: &Packet<'_>, now: Timestamp) -> Timestamp {
+    let delay = Span::seconds(i64::from(packet.read(ACCT_DELAY_TIME).unwrap_or_default()));
+    let waited = now - delay.min(LONGEST_DELAY);
+    let said = packet
+        .read(EVENT_TIMESTAMP)
+        .map(|seconds| Timestamp::from_micros(i64::from(seconds) * 1_000_000));
+    match said {
+        Some(said) if said.since(waited).max(waited.since(said)) <= SKEW => said.min(now),
+        _ => waited,
+    }
+}

@@ -1,0 +1,379 @@
+//! A batch of reports becomes rows: sessions, what staff see of them, usage, and what the domain
+//! has to hear, in one transaction.
+
+use super::Told;
+use super::merge::{Merged, RESET, Turn, merge};
+use super::report::Report;
+use crate::app::App;
+use crate::operations::change_grant::{self, Actor, Change};
+use crate::radius::identity;
+use lango_domain::grant::Event;
+use lango_domain::ids::{GrantId, RouterId, TenantId};
+use lango_domain::quantity::DataSize;
+use lango_domain::time::{Span, Timestamp};
+use lango_store::enforcements::Seen;
+use lango_store::grants::{Held, StoredGrant};
+use lango_store::radius::{HourOfUsage, RadiusSession};
+use lango_store::sessions::Session;
+use lango_store::{Error, Tx};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// An hour, for graphs.
+const HOUR: i64 = 3_600_000_000;
+
+/// Writes what was told.
+///
+/// # Errors
+/// A fault of the store; nothing of it is written then.
+pub(super) async fn write(app: &App, told: Arc<[Told]>) -> Result<(), Error> {
+    let desk = app.clone();
+    let now = app.clock().now();
+    app.store()
+        .write(async move |tx: &mut Tx<'_>| {
+            let mut batch = Batch::default();
+            batch.read(tx, &desk, &told).await?;
+            for told in told.iter() {
+                match told {
+                    Told::Session(report) => batch.apply(&desk, report, now),
+                    Told::Reset { router, at, .. } => batch.reset(tx, *router, *at, now).await?,
+                }
+            }
+            batch.save(tx, &desk, now).await
+        })
+        .await
+}
+
+/// Closes sessions for a reason of ours, or opens them again, and tells the domain.
+///
+/// # Errors
+/// A fault of the store.
+pub(in crate::radius) async fn close(
+    tx: &mut Tx<'_>,
+    app: &App,
+    sessions: Vec<RadiusSession>,
+    cause: &str,
+    ended_at: impl Fn(&RadiusSession) -> Timestamp,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mut batch = Batch::default();
+    for session in sessions {
+        let ended_at = Some(ended_at(&session));
+        let cause = Some(cause.to_owned());
+        let over = RadiusSession { ended_at, cause, ..session };
+        batch.turns.entry(over.id).or_default().push(Turn::Ended);
+        batch.sessions.insert(over.key.clone(), over);
+    }
+    batch.save(tx, app, now).await
+}
+
+/// Sessions under change.
+#[derive(Default)]
+struct Batch {
+    /// By key.
+    sessions: HashMap<Vec<u8>, RadiusSession>,
+    /// What happened to each, in order.
+    turns: HashMap<lango_domain::ids::SessionId, Vec<Turn>>,
+    /// Which keys changed.
+    replaced: Vec<RadiusSession>,
+    /// Whose a new session is.
+    owners: Owners,
+    /// What was used, by grant.
+    used: BTreeMap<GrantId, (u64, u64)>,
+}
+
+/// Who can own new sessions.
+#[derive(Default)]
+struct Owners {
+    by_id: HashMap<GrantId, TenantId>,
+    by_login: HashMap<(TenantId, Vec<u8>), GrantId>,
+}
+
+impl Batch {
+    /// Reads the sessions that the reports are about, and the owners of new ones.
+    async fn read(&mut self, tx: &mut Tx<'_>, app: &App, told: &[Told]) -> Result<(), Error> {
+        let reports = || {
+            told.iter().filter_map(|told| match told {
+                Told::Session(report) => Some(&**report),
+                Told::Reset { .. } => None,
+            })
+        };
+        let keys: HashSet<&[u8]> = reports().map(|report| report.key.as_slice()).collect();
+        let keys: Vec<&[u8]> = keys.into_iter().collect();
+        for session in lango_store::radius::by_keys(tx, &keys).await? {
+            self.sessions.insert(session.key.clone(), session);
+        }
+        let new: Vec<&Report> =
+            reports().filter(|report| !self.sessions.contains_key(&report.key)).collect();
+        self.owners.read(tx, app, &new).await
+    }
+
+    fn apply(&mut self, app: &App, report: &Report, now: Timestamp) {
+        let known = self.sessions.remove(&report.key);
+        let grant = self.owners.of(app, report);
+        let before = known.as_ref().map(|known| (known.input, known.output));
+        let Merged { session, replaced, turn } = merge(known, report, grant, app.id(now), now);
+        let before = if replaced.is_some() { None } else { before };
+        self.count(&session, before.unwrap_or_default());
+        if let Some(replaced) = replaced {
+            self.turns.entry(replaced.id).or_default().push(Turn::Ended);
+            self.replaced.push(replaced);
+        }
+        self.turns.entry(session.id).or_default().push(turn);
+        self.sessions.insert(session.key.clone(), session);
+    }
+
+    fn count(&mut self, session: &RadiusSession, (input, output): (DataSize, DataSize)) {
+        let Some(grant) = session.grant else { return };
+        let input = session.input.less(input).as_bytes();
+        let output = session.output.less(output).as_bytes();
+        if input + output > 0 {
+            let used = self.used.entry(grant).or_default();
+            *used = (used.0 + input, used.1 + output);
+        }
+    }
+
+    /// The NAS was started anew: what began before is over.
+    async fn reset(
+        &mut self,
+        tx: &mut Tx<'_>,
+        router: RouterId,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        for open in lango_store::radius::open_on(tx, router).await? {
+            // One of this batch is newer than what is in the database.
+            let open = self.sessions.get(&open.key).cloned().unwrap_or(open);
+            if open.ended_at.is_some() || open.started_at > at {
+                continue;
+            }
+            let ended_at = Some(open.updated_at.min(now));
+            let over = RadiusSession { ended_at, cause: Some(RESET.to_owned()), ..open };
+            self.turns.entry(over.id).or_default().push(Turn::Ended);
+            self.sessions.insert(over.key.clone(), over);
+        }
+        Ok(())
+    }
+
+    async fn save(self, tx: &mut Tx<'_>, app: &App, now: Timestamp) -> Result<(), Error> {
+        let Batch { sessions, turns, replaced, used, .. } = self;
+        // First those that give up their names.
+        lango_store::radius::save(tx, &replaced).await?;
+        let touched = |session: &RadiusSession| turns.contains_key(&session.id);
+        let mut changed: Vec<RadiusSession> = sessions.into_values().filter(touched).collect();
+        changed.sort_by_key(|session| session.id);
+        let hour = Timestamp::from_micros(now.micros() - now.micros().rem_euclid(HOUR));
+        let used: Vec<HourOfUsage> = used
+            .into_iter()
+            .map(|(grant, (input, output))| {
+                let (input, output) = (DataSize::bytes(input), DataSize::bytes(output));
+                HourOfUsage { grant, hour, input, output }
+            })
+            .collect();
+        lango_store::radius::add_usage(tx, &used).await?;
+        show(tx, changed.iter().chain(&replaced), &turns, now).await?;
+        tell(tx, app, &mut changed, &replaced, &turns, now).await?;
+        lango_store::radius::save(tx, &changed).await
+    }
+}
+
+impl Owners {
+    async fn read(&mut self, tx: &mut Tx<'_>, app: &App, new: &[&Report]) -> Result<(), Error> {
+        let passes: HashSet<GrantId> =
+            new.iter().filter_map(|report| report.pass).map(|pass| pass.grant).collect();
+        let passes: Vec<GrantId> = passes.into_iter().collect();
+        for held in lango_store::grants::held(tx, &passes).await? {
+            self.by_id.insert(held.stored.grant.id, held.stored.grant.tenant);
+        }
+        let mut logins: HashMap<TenantId, Vec<Vec<u8>>> = HashMap::new();
+        for report in new.iter().filter(|report| report.pass.is_none()) {
+            logins.entry(report.tenant).or_default().push(login(app, report));
+        }
+        for (tenant, hashes) in logins {
+            let hashes: Vec<&[u8]> = hashes.iter().map(Vec::as_slice).collect();
+            for held in lango_store::grants::held_by_logins(tx, tenant, &hashes).await? {
+                let Held { stored, login_hash, .. } = held;
+                self.by_login.insert((tenant, login_hash), stored.grant.id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whose a session is. A Class names a grant, and must name one of the NAS's own business.
+    fn of(&self, app: &App, report: &Report) -> Option<GrantId> {
+        match report.pass {
+            Some(pass) => {
+                let tenant = self.by_id.get(&pass.grant)?;
+                (*tenant == report.tenant).then_some(pass.grant)
+            }
+            None => self.by_login.get(&(report.tenant, login(app, report))).copied(),
+        }
+    }
+}
+
+fn login(app: &App, report: &Report) -> Vec<u8> {
+    app.hash_login(identity::purpose(report.is_ppp), &report.name)
+}
+
+/// What staff see: the sessions of the same ids.
+async fn show(
+    tx: &mut Tx<'_>,
+    changed: impl Iterator<Item = &RadiusSession>,
+    turns: &HashMap<lango_domain::ids::SessionId, Vec<Turn>>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    use lango_store::sessions;
+    for session in changed {
+        let Some(grant) = session.grant else { continue };
+        let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
+        let is_new = turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Passed));
+        if is_new {
+            sessions::open(tx, &as_shown(session, grant)).await?;
+            if let Some(mac) = session.mac {
+                sessions::see_device(tx, session.tenant, mac, grant, now).await?;
+            }
+        } else if turns.contains(&Turn::Reopened) {
+            sessions::reopen(tx, session.id).await?;
+        }
+        let is_over = turns.iter().any(|turn| matches!(turn, Turn::Ended | Turn::Passed));
+        if let Some(ended_at) = session.ended_at.filter(|_| is_over) {
+            let data = total(session);
+            sessions::close(tx, session.id, ended_at, session.uptime, data).await?;
+        }
+    }
+    Ok(())
+}
+
+fn as_shown(session: &RadiusSession, grant: GrantId) -> Session {
+    Session {
+        id: session.id,
+        tenant: session.tenant,
+        router: session.router,
+        grant,
+        mac: session.mac,
+        address: session.address.clone(),
+        started_at: session.started_at,
+        ended_at: None,
+        uptime: session.uptime,
+        data: total(session),
+    }
+}
+
+fn total(session: &RadiusSession) -> DataSize {
+    DataSize::bytes(session.input.as_bytes().saturating_add(session.output.as_bytes()))
+}
+
+/// Tells the domain what it has to hear: who came and went, and what was used of what is limited.
+/// To hear again that thousands are still online would keep everything else waiting.
+async fn tell(
+    tx: &mut Tx<'_>,
+    app: &App,
+    changed: &mut [RadiusSession],
+    replaced: &[RadiusSession],
+    turns: &HashMap<lango_domain::ids::SessionId, Vec<Turn>>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let matters = |session: &RadiusSession| {
+        let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
+        session.metered || turns.iter().any(|turn| *turn != Turn::GoesOn)
+    };
+    let news: HashSet<GrantId> = changed
+        .iter()
+        .chain(replaced)
+        .filter(|session| matters(session))
+        .filter_map(|session| session.grant)
+        .collect();
+    let news: Vec<GrantId> = news.into_iter().collect();
+    let occupants = lango_store::radius::occupants(tx, &news).await?;
+    let (mut changes, mut noted) = (Vec::new(), Vec::new());
+    for Held { stored, .. } in lango_store::grants::held(tx, &news).await? {
+        let id = stored.grant.id;
+        if !stored.grant.wanted().is_online() {
+            cut_again(tx, id, changed, turns, now).await?;
+        }
+        let online = occupants.iter().filter(|occupant| occupant.grant == id);
+        let since = online.clone().map(|occupant| occupant.started_at).min().unwrap_or(now);
+        let devices = online.clone().count();
+        let growth = growth(changed, id, is_metered(&stored));
+        note(tx, &stored, changed, online.clone().map(|one| one.router), &growth, &mut noted)
+            .await?;
+        let event = Event::Seen {
+            devices: u16::try_from(devices).unwrap_or(u16::MAX),
+            since,
+            uptime: growth.uptime,
+            data: DataSize::bytes(growth.data),
+        };
+        // A report is never refused.
+        changes.extend(Change::of(stored, event, now).ok());
+    }
+    lango_store::enforcements::note_seen(tx, &noted).await?;
+    change_grant::write(tx, app, changes, &Actor::Router, now).await
+}
+
+/// Somebody is online who must not be: an end of a session that was none, or a login that passed
+/// while his time ran out. What was confirmed is work again.
+async fn cut_again(
+    tx: &mut Tx<'_>,
+    grant: GrantId,
+    changed: &[RadiusSession],
+    turns: &HashMap<lango_domain::ids::SessionId, Vec<Turn>>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let has_come = |session: &&RadiusSession| {
+        let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
+        let came = turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Reopened));
+        session.grant == Some(grant) && session.ended_at.is_none() && came
+    };
+    for session in changed.iter().filter(has_come) {
+        let difference = [(grant, "a session lives that must not".to_owned())];
+        lango_store::enforcements::repair(tx, session.router, &difference, now).await?;
+    }
+    Ok(())
+}
+
+fn is_metered(stored: &StoredGrant) -> bool {
+    stored.grant.wanted().profile().is_some_and(|profile| profile.metered)
+}
+
+/// What sessions used that the grant was not told yet.
+#[derive(Default)]
+struct Growth {
+    uptime: Span,
+    data: u64,
+}
+
+fn growth(changed: &mut [RadiusSession], grant: GrantId, metered: bool) -> Growth {
+    let mut growth = Growth::default();
+    for session in changed.iter_mut().filter(|session| session.grant == Some(grant)) {
+        growth.uptime = growth.uptime + session.uptime.less(session.uptime_noted);
+        growth.data += total(session).less(session.data_noted).as_bytes();
+        session.uptime_noted = session.uptime;
+        session.data_noted = total(session);
+        session.metered = metered;
+    }
+    growth
+}
+
+/// What the NAS was last seen to hold, as for routers that we read ourselves.
+async fn note(
+    tx: &mut Tx<'_>,
+    stored: &StoredGrant,
+    changed: &[RadiusSession],
+    online: impl Iterator<Item = RouterId> + Clone,
+    growth: &Growth,
+    noted: &mut Vec<(GrantId, Seen)>,
+) -> Result<(), Error> {
+    let id = stored.grant.id;
+    let Some(router) =
+        changed.iter().find(|session| session.grant == Some(id)).map(|session| session.router)
+    else {
+        return Ok(());
+    };
+    let seen = lango_store::enforcements::seen(tx, id).await?;
+    let last = seen.iter().find(|seen| seen.router == router);
+    let devices = online.filter(|at| *at == router).count() as i64;
+    let uptime = last.map_or(Span::ZERO, |last| last.uptime) + growth.uptime;
+    let data = last.map_or(0, |last| last.data.as_bytes()) + growth.data;
+    noted.push((id, Seen { router, devices, uptime, data: DataSize::bytes(data) }));
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! Sessions of which nothing is heard any more. A NAS that lost power tells nobody that its
+//! customers are gone; a line that lost the last report neither. They are closed at the last word
+//! of them, for a reason of their own, and opened again by any later one.
+
+use super::ledger::close_silent;
+use crate::app::App;
+use lango_domain::time::Span;
+use lango_store::{Error, Tx};
+use tokio_util::sync::CancellationToken;
+
+/// How long a session may say nothing: three reports, and more than a short outage.
+pub(super) const SILENCE: Span = Span::minutes(17);
+/// How often is looked.
+const LOOK_EVERY: Span = Span::minutes(1);
+/// How many are closed together.
+const BATCH: i64 = 500;
+
+/// Looks until stopped.
+pub(super) async fn run(app: App, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match sweep(&app).await {
+            Ok(0) => {}
+            Ok(closed) => tracing::info!(closed, "{closed} sessions closed that fell silent"),
+            Err(error) => tracing::warn!(%error, "silent sessions cannot be closed; trying again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = app.clock().sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+async fn sweep(app: &App) -> Result<usize, Error> {
+    let mut closed = 0;
+    loop {
+        let (desk, now) = (app.clone(), app.clock().now());
+        let round = app
+            .store()
+            .write(async move |tx: &mut Tx<'_>| {
+                let stale = lango_store::radius::stale(tx, now - SILENCE, BATCH).await?;
+                let count = stale.len();
+                close_silent(tx, &desk, stale, now).await?;
+                Ok(count)
+            })
+            .await?;
+        closed += round;
+        if (round as i64) < BATCH {
+            return Ok(closed);
+        }
+    }
+}
