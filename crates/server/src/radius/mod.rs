@@ -1,0 +1,3 @@
+//! RADIUS as a server speaks it.
+
+pub mod eap;
