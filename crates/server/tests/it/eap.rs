@@ -7,7 +7,7 @@ mod supplicant;
 use device::{Device, WAYS, Way};
 use lango_radius::eap::{Fragment, Method, Packet, Request, Response, TlsMethod};
 use lango_server::radius::eap::{
-    EapServer, Limits, NewestTls, Refusal, Settings, State, Step, failure_instead_of,
+    EapServer, Limits, NewestTls, Refusal, Settings, Silence, State, Step, failure_instead_of,
 };
 use rustls::version::{TLS12, TLS13};
 use site::{Certificates, NOW, Site, account, after};
@@ -319,12 +319,53 @@ fn logins_are_forgotten_after_their_time_and_the_oldest_when_there_are_too_many(
     assert!(!goes_on(&first, &request, after(29)), "the oldest made room");
     assert!(goes_on(&second, &request, after(30)));
     assert!(!goes_on(&second, &request, after(31)), "its time is over");
-    site.server.sweep(after(32));
+    let why: Vec<_> = site.server.abandoned(after(32)).into_iter().map(|gone| gone.why).collect();
+    assert!(
+        matches!(
+            why[..],
+            [
+                Refusal::Forgotten,
+                Refusal::FellSilent(Silence::AtCertificate),
+                Refusal::FellSilent(Silence::BeforeTls)
+            ]
+        ),
+        "{why:?}"
+    );
     assert_eq!(site.server.under_way(), 1);
     assert!(!goes_on(&third, &request, after(32)));
     assert!(goes_on(&fourth, &request, after(58)));
-    site.server.sweep(after(59));
+    assert_eq!(site.server.abandoned(after(59)).len(), 1);
     assert_eq!(site.server.under_way(), 0);
+    assert_eq!(site.server.abandoned(after(99)).len(), 0, "each is told once");
+}
+
+#[test]
+fn a_device_that_falls_silent_leaves_a_trace_of_how_far_it_came() {
+    let site = Site::new();
+    let silent_after = |rounds: usize, password: &str| {
+        let mut device = Device::new(&site, Way::Peap, "bob", password);
+        let mut step = site.server.start(&device.begin(7), None, NOW);
+        for _ in 0..rounds {
+            let (state, eap) = challenge(step);
+            step = site.server.go_on(state.octets(), &device.answer(&eap), NOW);
+            if let Step::NeedsAccount { conversation, user_name, .. } = step {
+                step = site.server.with_account(conversation, account(&user_name), NOW);
+            }
+        }
+        let gone = site.server.abandoned(after(30)).remove(0);
+        assert_eq!(gone.outer_identity, "anonymous@isp");
+        gone
+    };
+    let stages: Vec<String> = (0..6)
+        .map(|rounds| silent_after(rounds, "correct horse"))
+        .map(|gone| format!("{:?} {:?}", gone.user_name.as_deref().unwrap_or(""), gone.why))
+        .collect();
+    assert_eq!(stages[0], "\"\" FellSilent(BeforeTls)");
+    assert_eq!(stages[1], "\"\" FellSilent(AtCertificate)");
+    assert_eq!(stages[3], "\"\" FellSilent(InTunnel)");
+    assert_eq!(stages[5], "\"bob\" FellSilent(InTunnel)", "{stages:?}");
+    let gone = silent_after(5, "wrong horse");
+    assert!(matches!(gone.why, Refusal::WrongPassword), "{:?}", gone.why);
 }
 
 #[test]

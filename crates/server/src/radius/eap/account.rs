@@ -54,11 +54,14 @@ impl std::fmt::Debug for Account {
     }
 }
 
+/// The longest name: as much as User-Name holds.
+pub(super) const LONGEST_NAME: usize = 253;
+
 /// A name for looking an account up: text up to a NUL, behind which RFC 3748 §5.1 allows options.
 pub(super) fn name(octets: &[u8]) -> Result<String, Refusal> {
     let text = octets.split(|octet| *octet == 0).next().unwrap_or_default();
     match std::str::from_utf8(text) {
-        Ok(text) if !text.is_empty() => Ok(text.to_owned()),
+        Ok(text) if !text.is_empty() && text.len() <= LONGEST_NAME => Ok(text.to_owned()),
         _ => Err(Refusal::NoName),
     }
 }
@@ -85,7 +88,7 @@ mod tests {
     fn a_name_is_text_up_to_a_nul() {
         assert_eq!(name(b"bob").unwrap(), "bob");
         assert_eq!(name(b"bob\0options=1").unwrap(), "bob");
-        for bad in [&b""[..], b"\0bob", b"\xff"] {
+        for bad in [&b""[..], b"\0bob", b"\xff", &[b'x'; 254]] {
             assert!(matches!(name(bad), Err(Refusal::NoName)));
         }
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use lango_radius::eap::{Fragment, Method, Packet, Request, Response, TlsMethod};
 use rustls::ServerConfig;
 
-use super::account::Account;
+use super::account::{Account, LONGEST_NAME};
 use super::inner::{Inner, Reply};
 use super::keys::Keys;
 use super::limits::Limits;
 use super::random;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Silence};
 use super::tunnel::{Heard, Tunnel};
 
 /// How long EAP packets may be where the NAS does not say what its network carries.
@@ -104,6 +104,19 @@ impl Conversation {
         &self.heard
     }
 
+    /// Why nothing more came, as far as that can be told.
+    pub(super) fn why_unfinished(&self) -> Refusal {
+        match &self.phase {
+            Phase::AskedIdentity | Phase::Offered { .. } => Refusal::FellSilent(Silence::BeforeTls),
+            Phase::InTunnel(tunnel, _) if !tunnel.is_established() => {
+                Refusal::FellSilent(Silence::AtCertificate)
+            }
+            Phase::InTunnel(_, inner) => {
+                inner.refusal().cloned().unwrap_or(Refusal::FellSilent(Silence::InTunnel))
+            }
+        }
+    }
+
     /// Takes a message from the device.
     pub(super) fn hear(&mut self, message: &[u8]) -> Result<Move, Refusal> {
         self.rounds += 1;
@@ -152,7 +165,8 @@ impl Conversation {
     fn answer(&mut self, response: Response<'_>) -> Result<Move, Refusal> {
         match (&self.phase, response) {
             (Phase::AskedIdentity, Response::Identity(name)) => {
-                self.outer_identity = String::from_utf8_lossy(name).into_owned();
+                let shown = &name[..name.len().min(LONGEST_NAME)];
+                self.outer_identity = String::from_utf8_lossy(shown).into_owned();
                 self.offer(TlsMethod::Peap, true)
             }
             (&Phase::Offered { method, may_choose }, Response::Nak(wanted)) => {

@@ -1,13 +1,15 @@
 //! The logins under way, each under the State that its NAS repeats.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lango_domain::time::Timestamp;
 
+use super::Abandoned;
 use super::conversation::Conversation;
 use super::limits::Limits;
 use super::random;
+use super::refusal::Refusal;
 
 /// The value of State: which login a message belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,6 +43,7 @@ pub(super) struct Conversations {
     limits: Limits,
     next: u64,
     held: BTreeMap<u64, Held>,
+    abandoned: VecDeque<Abandoned>,
 }
 
 struct Held {
@@ -52,14 +55,16 @@ struct Held {
 
 impl Conversations {
     pub(super) fn new(limits: Limits) -> Conversations {
-        Conversations { limits, next: 0, held: BTreeMap::new() }
+        Conversations { limits, next: 0, held: BTreeMap::new(), abandoned: VecDeque::new() }
     }
 
     /// Keeps a login that just began.
     pub(super) fn open(&mut self, conversation: Conversation, now: Timestamp) -> State {
         self.sweep(now);
         while self.held.len() >= self.limits.conversations.max(1) {
-            self.held.pop_first();
+            if let Some((_, oldest)) = self.held.pop_first() {
+                self.note(oldest, Some(Refusal::Forgotten));
+            }
         }
         let (number, token) = (self.next, random());
         self.next = self.next.wrapping_add(1);
@@ -88,12 +93,36 @@ impl Conversations {
     }
 
     /// Forgets what took too long. The order of beginning is the order of forgetting.
-    pub(super) fn sweep(&mut self, now: Timestamp) {
+    fn sweep(&mut self, now: Timestamp) {
         while let Some(oldest) = self.held.first_entry()
             && now.since(oldest.get().began) >= self.limits.lifetime
         {
-            oldest.remove();
+            let oldest = oldest.remove();
+            self.note(oldest, None);
         }
+    }
+
+    /// Notes a login that is gone, unless it is being advanced at this moment. No lock is waited
+    /// for: whoever holds a login's lock waits for ours.
+    fn note(&mut self, held: Held, why: Option<Refusal>) {
+        let Some(conversation) = Arc::into_inner(held.conversation) else {
+            return;
+        };
+        if self.abandoned.len() >= self.limits.conversations {
+            self.abandoned.pop_front();
+        }
+        let conversation = conversation.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.abandoned.push_back(Abandoned {
+            user_name: conversation.user_name().map(str::to_owned),
+            outer_identity: conversation.outer_identity().to_owned(),
+            why: why.unwrap_or_else(|| conversation.why_unfinished()),
+        });
+    }
+
+    /// The logins that were noted since the last call.
+    pub(super) fn abandoned(&mut self, now: Timestamp) -> Vec<Abandoned> {
+        self.sweep(now);
+        std::mem::take(&mut self.abandoned).into()
     }
 
     pub(super) fn count(&self) -> usize {

@@ -47,6 +47,14 @@ impl Inner {
         }
     }
 
+    /// Why the device is not let in, if that is decided and the device being told.
+    pub(super) fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Inner::Peap(Peap::Told(outcome) | Peap::Concluded(outcome)) => outcome.as_ref().err(),
+            Inner::Peap(_) | Inner::Ttls(_) => None,
+        }
+    }
+
     /// What is to be done when the account is known; nothing if it was not asked for.
     pub(super) fn decide(&mut self, account: Option<&Account>) -> Option<Result<Reply, Refusal>> {
         match self {

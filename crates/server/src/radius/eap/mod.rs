@@ -25,7 +25,7 @@ pub use certificate::{CertificateError, NewestTls};
 pub use conversations::State;
 pub use keys::Keys;
 pub use limits::Limits;
-pub use refusal::Refusal;
+pub use refusal::{Refusal, Silence};
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -96,6 +96,18 @@ pub enum Step {
     },
 }
 
+/// A login that nobody finished.
+#[derive(Clone, Debug)]
+pub struct Abandoned {
+    /// The name inside the tunnel, if the login came so far.
+    pub user_name: Option<String>,
+    /// The name outside.
+    pub outer_identity: String,
+    /// What is known of the reason. Devices that were told that their password is wrong often
+    /// do not wait for the end.
+    pub why: Refusal,
+}
+
 impl EapServer {
     /// A server with this certificate, whole chain first to last, and its key; both in PEM.
     pub fn new(
@@ -145,9 +157,10 @@ impl EapServer {
         self.step(conversation.octets(), &[], now, |held| held.decide(account.as_ref()))
     }
 
-    /// Forgets the logins that took too long. Each message does so too; this is for hours without.
-    pub fn sweep(&self, now: Timestamp) {
-        self.held().sweep(now);
+    /// The logins that nobody finished since this was last asked, for the log: no message tells of
+    /// them. To be asked from time to time; who does not ask is told of the last ones only.
+    pub fn abandoned(&self, now: Timestamp) -> Vec<Abandoned> {
+        self.held().abandoned(now)
     }
 
     /// How many logins are under way.

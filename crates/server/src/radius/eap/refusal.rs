@@ -79,12 +79,35 @@ pub enum Refusal {
     /// No account has the name, or it may not log in.
     #[error("there is no account that may log in under the name that the device gave")]
     UnknownAccount,
+    /// The device said nothing more for as long as a login may take.
+    #[error("the device fell silent {0}")]
+    FellSilent(Silence),
+    /// A flood of logins pushed it out.
+    #[error("the login was forgotten because too many were under way")]
+    Forgotten,
     /// The password is not the account's.
     #[error("the password is wrong")]
     WrongPassword,
     /// The password was right, and yet the device did not go on: it did not believe us.
     #[error("the device broke off although its password was right")]
     DeviceDeclined,
+}
+
+/// When a device said its last word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Silence {
+    /// It did not begin with TLS.
+    #[error("before TLS began: it may be out of reach, or set to another method")]
+    BeforeTls,
+    /// It has our certificate, or a part of it.
+    #[error(
+        "when it saw the certificate: it may not trust it, wait for its user's consent, or not \
+         receive long packets"
+    )]
+    AtCertificate,
+    /// It was asked for its name or its password.
+    #[error("when it was asked for name and password: its user may not have given them")]
+    InTunnel,
 }
 
 /// The methods by name, if they are known, for a sentence.

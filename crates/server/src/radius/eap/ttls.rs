@@ -13,6 +13,9 @@ use super::tunnel::Tunnel;
 /// An attribute: vendor, 0 for the RFCs', and number.
 type Number = (u32, u32);
 
+/// An attribute with its value.
+type Attribute<'a> = (Number, &'a [u8]);
+
 const USER_NAME: Number = (0, 1);
 const USER_PASSWORD: Number = (0, 2);
 const CHAP_PASSWORD: Number = (0, 3);
@@ -136,7 +139,7 @@ impl Proof {
 }
 
 /// The attributes that a device sent.
-struct Attributes<'a>(Vec<(Number, &'a [u8])>);
+struct Attributes<'a>(Vec<Attribute<'a>>);
 
 impl<'a> Attributes<'a> {
     fn parse(mut octets: &'a [u8]) -> Result<Attributes<'a>, Refusal> {
@@ -156,7 +159,7 @@ impl<'a> Attributes<'a> {
 }
 
 /// One attribute and what follows it. The padding of the last may be missing.
-fn parse_one(octets: &[u8]) -> Option<((Number, &[u8]), &[u8])> {
+fn parse_one(octets: &[u8]) -> Option<(Attribute<'_>, &[u8])> {
     let (code, rest) = octets.split_first_chunk::<4>()?;
     let (&[flags, high, middle, low], _) = rest.split_first_chunk::<4>()?;
     let length = usize::try_from(u32::from_be_bytes([0, high, middle, low])).ok()?;
