@@ -10,7 +10,7 @@ use lango_server::radius::eap::{
     EapServer, Limits, NewestTls, Refusal, Settings, Silence, State, Step, failure_instead_of,
 };
 use rustls::version::{TLS12, TLS13};
-use site::{Certificates, NOW, Site, account, after};
+use site::{Made, NOW, Site, account, after};
 
 fn bob(site: &Site, way: Way) -> Device {
     Device::new(site, way, "bob", "correct horse")
@@ -429,28 +429,66 @@ fn endless_and_huge_messages_are_cut_off() {
 #[test]
 fn a_renewed_certificate_serves_the_next_login_and_a_bad_one_does_not() {
     let site = Site::new();
-    let renewed = Certificates::new(0);
-    site.server.renew(b"no certificate", b"no key").unwrap_err();
-    site.server.renew(renewed.chain.as_bytes(), Certificates::new(0).key.as_bytes()).unwrap_err();
+    let renewed = Made::new(0);
+    let mut mixed = Made::new(0);
+    mixed.key = Made::new(0).key;
+    site.server.renew(&mixed.certificates()).unwrap_err();
     let end = site.log_in(&mut bob(&site, Way::Peap));
     assert!(matches!(end, Step::Accept { .. }), "{end:?}");
 
-    site.server.renew(renewed.chain.as_bytes(), renewed.key.as_bytes()).unwrap();
+    site.server.renew(&renewed.certificates()).unwrap();
     let end = site.log_in(&mut bob(&site, Way::Peap));
     assert!(matches!(why(end), Refusal::DeviceBrokeOff { .. }), "devices see the new one");
 }
 
 #[test]
 fn a_server_needs_a_certificate_and_its_key() {
-    let (made, other) = (Certificates::new(0), Certificates::new(0));
-    let said = |chain: &str, key: &str| {
-        EapServer::new(chain.as_bytes(), key.as_bytes(), Settings::default())
-            .unwrap_err()
-            .to_string()
+    let said = |spoil: fn(&mut Made)| {
+        let mut made = Made::with_eap_tls();
+        spoil(&mut made);
+        EapServer::new(&made.certificates(), Settings::default()).unwrap_err().to_string()
     };
-    assert!(said("", &made.key).contains("no EAP certificate"));
-    assert!(said(&made.chain, "").contains("cannot read the key"));
-    assert!(said(&made.chain, &other.key).contains("does not belong"));
+    assert!(said(|made| made.chain.clear()).contains("no EAP certificate"));
+    assert!(said(|made| made.key.clear()).contains("cannot read the key"));
+    assert!(said(|made| made.key = Made::new(0).key).contains("does not belong"));
+    assert!(said(|made| made.root.clear()).contains("no authority"));
+}
+
+#[test]
+fn a_certificate_of_the_house_lets_in_whom_it_names() {
+    for newest_tls in [NewestTls::Tls12, NewestTls::Tls13] {
+        let site = Site::of(Made::with_eap_tls(), newest_tls);
+        let log_in = |name| {
+            let mut device = Device::new(&site, Way::Certificate, "", "");
+            device.config = site.trusting_with(&site.made.sign_for(name));
+            let end = site.log_in(&mut device);
+            (device, end)
+        };
+        match log_in("bob") {
+            (device, Step::Accept { user_name, keys, .. }) => {
+                assert_eq!(user_name, "bob");
+                assert_eq!([keys.receive(), keys.send()].concat(), device.keys());
+            }
+            (_, other) => panic!("{newest_tls:?} {other:?}"),
+        }
+        assert!(matches!(why(log_in("nobody").1), Refusal::UnknownAccount));
+        assert!(matches!(why(log_in("").1), Refusal::NoName));
+    }
+}
+
+#[test]
+fn a_certificate_of_another_house_or_none_lets_nobody_in() {
+    for newest_tls in [NewestTls::Tls12, NewestTls::Tls13] {
+        let site = Site::of(Made::with_eap_tls(), newest_tls);
+        let mut device = Device::new(&site, Way::Certificate, "", "");
+        device.config = site.trusting_with(&Made::new(0).sign_for("bob"));
+        assert!(matches!(why(site.log_in(&mut device)), Refusal::Tls(_)), "{newest_tls:?}");
+        let mut device = Device::new(&site, Way::Certificate, "", "");
+        assert!(matches!(why(site.log_in(&mut device)), Refusal::Tls(_)), "{newest_tls:?}");
+    }
+    let site = Site::new();
+    let end = site.log_in(&mut Device::new(&site, Way::Certificate, "", ""));
+    assert!(matches!(why(end), Refusal::NoCommonMethod { .. }), "it is not offered");
 }
 
 /// Changes, cuts, lengthens, doubles: what a broken or hostile device may send.
@@ -479,14 +517,19 @@ fn mend_length(octets: &mut [u8]) {
 
 #[test]
 fn whatever_a_device_sends_the_server_answers_and_forgets() {
-    let site = Site::new();
+    let site = Site::of(Made::with_eap_tls(), NewestTls::Tls13);
+    let certificate = site.made.sign_for("bob");
+    let ways = [&WAYS[..], &[Way::Certificate]].concat();
     let mut rng = fastrand::Rng::with_seed(20_261_121);
     let mut ends = std::collections::BTreeMap::<String, u32>::new();
     for number in 0..1_200 {
-        let way = WAYS[number % WAYS.len()];
+        let way = ways[number % ways.len()];
         let mut device = bob(&site, way);
         device.fragment = rng.usize(40..900);
-        device.config = site.trusting(&[if rng.bool() { &TLS12 } else { &TLS13 }]);
+        device.config = match way {
+            Way::Certificate => site.trusting_with(&certificate),
+            _ => site.trusting(&[if rng.bool() { &TLS12 } else { &TLS13 }]),
+        };
         let mut inside = rng.fork();
         let turn = inside.usize(..6);
         let mut count = 0;

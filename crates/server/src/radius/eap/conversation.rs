@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use lango_radius::eap::{Fragment, Method, Packet, Request, Response, TlsMethod};
-use rustls::ServerConfig;
 
 use super::account::{Account, LONGEST_NAME};
+use super::certificate::Configs;
 use super::inner::{Inner, Reply};
 use super::keys::Keys;
 use super::limits::Limits;
@@ -24,7 +24,7 @@ const EAPOL_HEADER: u32 = 4;
 
 /// A login under way.
 pub(super) struct Conversation {
-    config: Arc<ServerConfig>,
+    configs: Configs,
     limits: Limits,
     /// The longest EAP packet that reaches the device.
     room: usize,
@@ -58,14 +58,14 @@ pub(super) enum Move {
 impl Conversation {
     /// Begins with the device's name, or by asking for it if the message is empty (RFC 3579 §2.1).
     pub(super) fn begin(
-        config: Arc<ServerConfig>,
+        configs: Configs,
         limits: Limits,
         message: &[u8],
         framed_mtu: Option<u32>,
     ) -> Result<(Conversation, Move), Refusal> {
         let room = framed_mtu.map_or(USUAL_ROOM, |mtu| mtu.saturating_sub(EAPOL_HEADER));
         let mut conversation = Conversation {
-            config,
+            configs,
             limits,
             room: room.clamp(*ROOM.start(), *ROOM.end()) as usize,
             outer_identity: String::new(),
@@ -170,17 +170,24 @@ impl Conversation {
                 self.offer(TlsMethod::Peap, true)
             }
             (&Phase::Offered { method, may_choose }, Response::Nak(wanted)) => {
-                let other =
-                    if method == TlsMethod::Peap { TlsMethod::Ttls } else { TlsMethod::Peap };
-                match may_choose && wanted.contains(&other.number()) {
-                    true => self.offer(other, false),
-                    false => Err(Refusal::NoCommonMethod { wanted: wanted.into() }),
+                let is_wanted = |other: &TlsMethod| {
+                    *other != method
+                        && wanted.contains(&other.number())
+                        && self.configs.of(*other).is_some()
+                };
+                match [TlsMethod::Ttls, TlsMethod::Tls].into_iter().find(is_wanted) {
+                    Some(other) if may_choose => self.offer(other, false),
+                    _ => Err(Refusal::NoCommonMethod { wanted: wanted.into() }),
                 }
             }
             (&Phase::Offered { method, .. }, Response::Method(Method::Tls(chosen, fragment)))
                 if chosen == method =>
             {
-                let tunnel = Tunnel::new(Arc::clone(&self.config), method, self.limits.buffered)?;
+                let config = self
+                    .configs
+                    .of(method)
+                    .ok_or(Refusal::Unexpected { what: "a method that was not offered" })?;
+                let tunnel = Tunnel::new(Arc::clone(config), method, self.limits.buffered)?;
                 self.phase = Phase::InTunnel(Box::new(tunnel), Inner::of(method));
                 self.take(fragment)
             }

@@ -1,6 +1,7 @@
 //! What is said inside the tunnel, by either method.
 
 use super::account::Account;
+use super::eap_tls::EapTls;
 use super::peap::Peap;
 use super::refusal::Refusal;
 use super::ttls::Ttls;
@@ -23,14 +24,16 @@ pub(super) enum Reply {
 pub(super) enum Inner {
     Peap(Peap),
     Ttls(Ttls),
+    EapTls(EapTls),
 }
 
 impl Inner {
-    /// The conversation inside a method, if it has one.
+    /// The conversation inside a method.
     pub(super) fn of(method: TlsMethod) -> Inner {
         match method {
             TlsMethod::Ttls => Inner::Ttls(Ttls::Begin),
-            TlsMethod::Peap | TlsMethod::Tls => Inner::Peap(Peap::Begin),
+            TlsMethod::Peap => Inner::Peap(Peap::Begin),
+            TlsMethod::Tls => Inner::EapTls(EapTls::Begin),
         }
     }
 
@@ -44,6 +47,7 @@ impl Inner {
         match self {
             Inner::Peap(peap) => peap.turn(said, identifier),
             Inner::Ttls(ttls) => ttls.turn(said, tunnel),
+            Inner::EapTls(eap_tls) => eap_tls.turn(said, tunnel),
         }
     }
 
@@ -51,7 +55,7 @@ impl Inner {
     pub(super) fn refusal(&self) -> Option<&Refusal> {
         match self {
             Inner::Peap(Peap::Told(outcome) | Peap::Concluded(outcome)) => outcome.as_ref().err(),
-            Inner::Peap(_) | Inner::Ttls(_) => None,
+            Inner::Peap(_) | Inner::Ttls(_) | Inner::EapTls(_) => None,
         }
     }
 
@@ -60,6 +64,7 @@ impl Inner {
         match self {
             Inner::Peap(peap) => peap.decide(account).map(Ok),
             Inner::Ttls(ttls) => ttls.decide(account),
+            Inner::EapTls(eap_tls) => eap_tls.decide(account),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Logins by EAP, as WPA-Enterprise needs them: PEAP with MSCHAPv2 inside, TTLS with PAP, CHAP or
-//! MSCHAPv2 inside. The tunnel shows the device whom it talks to before it says who it is.
+//! MSCHAPv2 inside; EAP-TLS where devices have certificates. TLS shows the device whom it talks to
+//! before it says who it is.
 //!
 //! Owns the logins under way and bounds what they cost. Opens no socket, reads no clock, looks no
 //! account up: messages, time and accounts come in as arguments, and what is to be done goes out
@@ -12,6 +13,7 @@ mod account;
 mod certificate;
 mod conversation;
 mod conversations;
+mod eap_tls;
 mod inner;
 mod keys;
 mod limits;
@@ -21,26 +23,26 @@ mod ttls;
 mod tunnel;
 
 pub use account::Account;
-pub use certificate::{CertificateError, NewestTls};
+pub use certificate::{CertificateError, Certificates, NewestTls};
 pub use conversations::State;
 pub use keys::Keys;
 pub use limits::Limits;
 pub use refusal::{Refusal, Silence};
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use lango_domain::time::Timestamp;
 use lango_radius::eap::Packet;
 use ring::rand::{SecureRandom, SystemRandom};
-use rustls::ServerConfig;
 
+use certificate::Configs;
 use conversation::{Conversation, Move};
 use conversations::Conversations;
 
 /// The server's side of all logins by EAP. A step takes as long as TLS computes, a few
 /// milliseconds at most.
 pub struct EapServer {
-    config: RwLock<Arc<ServerConfig>>,
+    configs: RwLock<Configs>,
     settings: Settings,
     conversations: Mutex<Conversations>,
 }
@@ -69,7 +71,7 @@ pub enum Step {
     NeedsAccount {
         /// Which login.
         conversation: State,
-        /// The name inside the tunnel, which counts; perhaps with `DOMAIN\` or `@realm`.
+        /// The name that counts, from inside the tunnel or the device's certificate; perhaps with `DOMAIN\` or `@realm`.
         user_name: String,
         /// The name outside, which anybody can claim: often `anonymous@realm`.
         outer_identity: String,
@@ -109,30 +111,29 @@ pub struct Abandoned {
 }
 
 impl EapServer {
-    /// A server with this certificate, whole chain first to last, and its key; both in PEM.
+    /// A server with these certificates.
     pub fn new(
-        chain: &[u8],
-        key: &[u8],
+        certificates: &Certificates<'_>,
         settings: Settings,
     ) -> Result<EapServer, CertificateError> {
-        let config = certificate::tls_for(chain, key, settings.newest_tls)?;
+        let configs = RwLock::new(Configs::new(certificates, settings.newest_tls)?);
         let conversations = Mutex::new(Conversations::new(settings.limits));
-        Ok(EapServer { config: RwLock::new(config), settings, conversations })
+        Ok(EapServer { configs, settings, conversations })
     }
 
-    /// Takes a renewed certificate into use. Logins under way end with the old one; if the new
-    /// one cannot be used, so do all others.
-    pub fn renew(&self, chain: &[u8], key: &[u8]) -> Result<(), CertificateError> {
-        let config = certificate::tls_for(chain, key, self.settings.newest_tls)?;
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    /// Takes renewed certificates into use. Logins under way end with the old ones; if the new
+    /// ones cannot be used, so do all others.
+    pub fn renew(&self, certificates: &Certificates<'_>) -> Result<(), CertificateError> {
+        let configs = Configs::new(certificates, self.settings.newest_tls)?;
+        *self.configs.write().unwrap_or_else(PoisonError::into_inner) = configs;
         Ok(())
     }
 
     /// Begins a login with the first message, which came without a State. The fragments to the
     /// device suit Framed-MTU, if the NAS sent one.
     pub fn start(&self, message: &[u8], framed_mtu: Option<u32>, now: Timestamp) -> Step {
-        let config = Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner));
-        match Conversation::begin(config, self.settings.limits, message, framed_mtu) {
+        let configs = self.configs.read().unwrap_or_else(PoisonError::into_inner).clone();
+        match Conversation::begin(configs, self.settings.limits, message, framed_mtu) {
             Ok((conversation, Move::Ask(eap))) => {
                 Step::Challenge { state: self.held().open(conversation, now), eap }
             }

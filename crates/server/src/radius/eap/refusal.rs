@@ -66,7 +66,7 @@ pub enum Refusal {
         wanted: Vec<u8>,
     },
     /// A name that is empty or no text.
-    #[error("inside the tunnel the device gave no name that can be read")]
+    #[error("the device gave no name that can be read, in its certificate or inside the tunnel")]
     NoName,
     /// Nothing inside TTLS that can be checked.
     #[error("inside TTLS the device sent no password: set it to PAP or MSCHAPv2")]

@@ -62,6 +62,11 @@ impl Tunnel {
         !self.tls.is_handshaking()
     }
 
+    /// The certificate that the device showed, which an authority that we trust signed.
+    pub(super) fn device_certificate(&self) -> Option<&[u8]> {
+        self.tls.peer_certificates()?.first().map(AsRef::as_ref)
+    }
+
     /// Takes a fragment.
     pub(super) fn hear(&mut self, fragment: Fragment<'_>) -> Result<Heard, Refusal> {
         if fragment.version != VERSION {
@@ -138,7 +143,7 @@ impl Tunnel {
         self.tls.export_keying_material([0; LENGTH], label, context).map_err(Refusal::Tls)
     }
 
-    fn is_tls13(&self) -> bool {
+    pub(super) fn is_tls13(&self) -> bool {
         self.tls.protocol_version() == Some(rustls::ProtocolVersion::TLSv1_3)
     }
 

@@ -17,13 +17,19 @@ pub(super) enum Way {
     TtlsPap,
     TtlsChap,
     TtlsMsChap2,
+    Certificate,
 }
 
+/// The ways that need a password.
 pub(super) const WAYS: [Way; 4] = [Way::Peap, Way::TtlsPap, Way::TtlsChap, Way::TtlsMsChap2];
 
 impl Way {
     pub(super) fn method(self) -> TlsMethod {
-        if self == Way::Peap { TlsMethod::Peap } else { TlsMethod::Ttls }
+        match self {
+            Way::Peap => TlsMethod::Peap,
+            Way::Certificate => TlsMethod::Tls,
+            Way::TtlsPap | Way::TtlsChap | Way::TtlsMsChap2 => TlsMethod::Ttls,
+        }
     }
 }
 
@@ -100,7 +106,7 @@ impl Device {
         let number = [self.way.method().number()];
         let (label, context): (&[u8], Option<&[u8]>) = match (is_tls13, self.way) {
             (true, _) => (b"EXPORTER_EAP_TLS_Key_Material", Some(&number)),
-            (false, Way::Peap) => (b"client EAP encryption", None),
+            (false, Way::Peap | Way::Certificate) => (b"client EAP encryption", None),
             (false, _) => (b"ttls keying material", None),
         };
         tls.export_keying_material([0; 128], label, context).unwrap()[..64].to_vec()
@@ -148,6 +154,7 @@ impl Device {
         }
         let mut reply = match self.way {
             Way::Peap => self.in_peap(&inside),
+            Way::Certificate => Vec::new(),
             _ => self.in_ttls(&inside),
         };
         if let Some(spoil) = &mut self.spoil {

@@ -2,7 +2,7 @@
 //! author, this one does not. It compares the keys of MS-MPPE-Recv-Key and MS-MPPE-Send-Key with
 //! its own. `scripts/test-clients` installs it.
 
-use super::site::{Certificates, NOW, account};
+use super::site::{Made, NOW, account};
 use lango_radius::dictionary::{FRAMED_MTU, STATE};
 use lango_radius::eap::Message;
 use lango_radius::{Code, Draft, Packet, Secret, VerifiedRequest};
@@ -35,11 +35,15 @@ impl Login {
 
 /// Lets the supplicant log in with this network block.
 fn log_in(block: &str, between: usize) -> Login {
+    log_in_at(&Made::new(between), block)
+}
+
+/// The same at a server with these certificates.
+fn log_in_at(made: &Made, block: &str) -> Login {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let tool = root.join("target/test-clients/eapol_test");
     assert!(tool.exists(), "run scripts/test-clients first: {} is missing", tool.display());
 
-    let made = Certificates::new(between);
     let files = tempfile::tempdir().unwrap();
     let trusted = files.path().join("root.pem");
     std::fs::write(&trusted, &made.root).unwrap();
@@ -48,8 +52,7 @@ fn log_in(block: &str, between: usize) -> Login {
     let network = format!("network={{\nkey_mgmt=WPA-EAP\n{trust}\n{block}\n}}\n");
     std::fs::write(&configuration, network).unwrap();
 
-    let server =
-        EapServer::new(made.chain.as_bytes(), made.key.as_bytes(), Settings::default()).unwrap();
+    let server = EapServer::new(&made.certificates(), Settings::default()).unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let port = socket.local_addr().unwrap().port().to_string();
     let is_over = AtomicBool::new(false);
@@ -187,7 +190,7 @@ fn a_supplicant_that_does_not_trust_the_certificate_is_named_as_such() {
     // A later line wins: a root that signed nothing here.
     let files = tempfile::tempdir().unwrap();
     let other = files.path().join("other.pem");
-    std::fs::write(&other, Certificates::new(0).root).unwrap();
+    std::fs::write(&other, Made::new(0).root).unwrap();
     let distrust = format!("ca_cert=\"{}\"", other.display());
     let login = log_in(&bob("PEAP", "auth=MSCHAPV2", "correct horse", &distrust), 0);
     assert!(!login.succeeded(), "{}", login.said);
@@ -199,4 +202,33 @@ fn a_supplicant_set_to_a_method_without_a_tunnel_is_told_nothing_and_the_log_eve
     let login = log_in(&bob("MD5", "", "correct horse", ""), 0);
     assert!(!login.succeeded(), "{}", login.said);
     assert_eq!(login.refused, ["the device offers EAP MD5: set it to PEAP or TTLS"]);
+}
+
+#[test]
+fn a_supplicant_with_a_certificate_needs_no_password() {
+    let made = Made::with_eap_tls();
+    let files = tempfile::tempdir().unwrap();
+    let log_in = |signer: &Made, name: &str, version: &str| {
+        let (certificate, key) = signer.sign_for(name);
+        let write = |name: &str, pem: &str| {
+            let file = files.path().join(name);
+            std::fs::write(&file, pem).unwrap();
+            file.display().to_string()
+        };
+        let (certificate, key) = (write("certificate.pem", &certificate), write("key.pem", &key));
+        let block = format!(
+            "eap=TLS\nidentity=\"anonymous@isp\"\nclient_cert=\"{certificate}\"\n\
+             private_key=\"{key}\"\nphase1=\"tls_disable_tlsv1_3={version}\""
+        );
+        log_in_at(&made, &block)
+    };
+    for version in ["1", "0"] {
+        let login = log_in(&made, "bob", version);
+        assert!(login.succeeded() && login.keys_match(), "{}", login.said);
+        assert_eq!(login.accepted, ["bob"]);
+        let login = log_in(&made, "nobody", version);
+        assert!(!login.succeeded() && login.accepted.is_empty(), "{}", login.said);
+        let login = log_in(&Made::new(0), "bob", version);
+        assert!(!login.succeeded() && login.accepted.is_empty(), "{}", login.said);
+    }
 }
