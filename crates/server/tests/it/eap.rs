@@ -491,6 +491,25 @@ fn a_certificate_of_another_house_or_none_lets_nobody_in() {
     assert!(matches!(why(end), Refusal::NoCommonMethod { .. }), "it is not offered");
 }
 
+#[test]
+fn many_devices_log_in_at_once() {
+    let site = Site::new();
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let site = &site;
+            scope.spawn(move || {
+                for number in 0..12 {
+                    let way = WAYS[(thread + number) % WAYS.len()];
+                    let end = site.log_in(&mut bob(site, way));
+                    assert!(matches!(end, Step::Accept { .. }), "{way:?} {end:?}");
+                    assert!(site.server.abandoned(after(1)).is_empty());
+                }
+            });
+        }
+    });
+    assert_eq!(site.server.under_way(), 0);
+}
+
 /// Changes, cuts, lengthens, doubles: what a broken or hostile device may send.
 fn damage(rng: &mut fastrand::Rng, octets: &mut Vec<u8>) {
     for _ in 0..rng.usize(1..4) {
