@@ -7,6 +7,7 @@
 
 pub mod directory;
 mod duplicates;
+pub mod eap;
 mod identity;
 pub mod ledger;
 mod login;

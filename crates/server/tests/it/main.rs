@@ -8,6 +8,7 @@ mod chaos;
 mod cli;
 mod cli_day;
 mod driver;
+mod eap;
 mod feed;
 mod harness;
 mod listener;
