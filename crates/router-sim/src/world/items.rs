@@ -338,6 +338,8 @@ impl World {
                 self.schedules.remove(&id);
             }
             Place::HotspotUser => self.hotspot.forget_usage(id),
+            // Without a secret of his own, RADIUS may know somebody.
+            Place::PppSecret => self.let_retry(None),
             _ => {}
         }
         self.tell_dead(Spot::Table(place), id);
@@ -445,7 +447,9 @@ impl World {
                 let name = self.table(place).text(id, "name");
                 self.let_retry(Some(&name));
             }
-            Place::PppProfile | Place::PppoeServer => self.let_retry(None),
+            Place::PppProfile | Place::PppoeServer | Place::PppAaa | Place::Radius => {
+                self.let_retry(None);
+            }
             Place::SimpleQueue if !self.table(place).is_written(id, "name") => {
                 let name = format!("queue{id}");
                 self.table_mut(place).put_named(id, "name", &name);
@@ -472,7 +476,9 @@ impl World {
                 let name = self.table(place).text(id, "name");
                 self.let_retry(Some(&name));
             }
-            Place::PppProfile | Place::PppoeServer => self.let_retry(None),
+            Place::PppProfile | Place::PppoeServer | Place::PppAaa | Place::Radius => {
+                self.let_retry(None);
+            }
             _ => {}
         }
     }

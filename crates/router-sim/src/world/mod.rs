@@ -6,7 +6,7 @@
 pub(crate) mod command;
 mod connections;
 mod firewall;
-mod hotspot;
+pub(crate) mod hotspot;
 mod items;
 mod menu;
 mod menus;
@@ -14,6 +14,7 @@ mod meter;
 mod people;
 mod ppp;
 mod query;
+pub(crate) mod radius;
 mod reboot;
 pub(crate) mod row;
 mod scheduler;
@@ -26,12 +27,14 @@ mod verdict;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::Ipv4Addr;
 
+use lango_radius::ErrorCause;
 use lango_routeros::values::MacAddress;
 use tokio::sync::broadcast;
 
 pub(crate) use command::{Answer, Command, Permissions};
 pub(crate) use people::Page;
 pub use people::{Change, PersonEvent};
+pub use radius::{AccountingReport, Delivery, RadiusCounters, RadiusEvent};
 pub use row::Row;
 pub(crate) use row::Watch;
 pub use trap::Trap;
@@ -55,6 +58,10 @@ pub(crate) struct Make {
     /// Menus that this router does not have, by path prefix.
     pub(crate) absent: Vec<String>,
     pub(crate) hotspot_sessions: Option<usize>,
+    /// The router's own address, as it names itself to RADIUS.
+    pub(crate) address: Ipv4Addr,
+    /// What it says when an order means no session that it has.
+    pub(crate) missing_session: ErrorCause,
 }
 
 /// The router.
@@ -68,6 +75,7 @@ pub(crate) struct World {
     tables: Vec<Table>,
     hotspot: hotspot::Hotspot,
     ppp: ppp::Ppp,
+    pub(crate) radius: radius::Radius,
     connections: connections::Connections,
     schedules: HashMap<Id, scheduler::Schedule>,
     list_ends: HashMap<Id, i64>,
@@ -96,6 +104,9 @@ enum Deadline {
     Packet(MacBytes),
     Dial(MacBytes),
     PppSession(Id),
+    Interim(Ipv4Addr),
+    PppInterim(Id),
+    AccountingOn,
     Ntp,
 }
 
@@ -114,6 +125,7 @@ impl World {
             tables: MENUS.iter().map(|(_, menu)| Table::new(menu)).collect(),
             hotspot: hotspot::Hotspot::default(),
             ppp: ppp::Ppp::default(),
+            radius: radius::Radius::new(),
             connections: connections::Connections::default(),
             schedules: HashMap::new(),
             list_ends: HashMap::new(),
@@ -154,6 +166,9 @@ impl World {
             Deadline::Packet(mac) => self.background_packet(MacAddress(mac)),
             Deadline::Dial(mac) => self.try_dial(MacAddress(mac)),
             Deadline::PppSession(id) => self.check_ppp_session(id),
+            Deadline::Interim(ip) => self.check_interim(ip),
+            Deadline::PppInterim(id) => self.check_ppp_interim(id),
+            Deadline::AccountingOn => self.announce_start(),
             Deadline::Ntp => self.synchronise_clock(),
         }
     }
