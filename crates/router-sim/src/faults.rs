@@ -30,6 +30,15 @@ pub struct Disturbance {
     pub longest_delay: Duration,
 }
 
+/// How a router's accounting differs from the RFC.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counting {
+    /// What the user sends is called output, as some makes and one page of MikroTik's manual do.
+    pub swapped: bool,
+    /// Octets wrap at 2^32 and nothing says so.
+    pub without_gigawords: bool,
+}
+
 /// Which way a datagram goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heading {
@@ -58,6 +67,7 @@ pub(crate) struct Plan {
     radius_lost_out: u32,
     radius_lost_in: u32,
     disturbance: Disturbance,
+    pub(crate) counting: Counting,
 }
 
 #[derive(Debug, Clone)]
@@ -182,6 +192,11 @@ impl Faults {
     pub fn disturb_radius(&self, disturbance: Disturbance) {
         self.dice.lock().unwrap_or_else(PoisonError::into_inner).seed(disturbance.seed);
         self.change(|plan| plan.disturbance = disturbance);
+    }
+
+    /// Accounting packets made from now on count like this.
+    pub fn count_radius(&self, counting: Counting) {
+        self.change(|plan| plan.counting = counting);
     }
 
     /// After which delays a RADIUS datagram arrives: none if it is lost, two if it is doubled.

@@ -9,7 +9,7 @@ mod server;
 mod world;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use faults::{Disturbance, Faults, PrintEnd};
+pub use faults::{Counting, Disturbance, Faults, PrintEnd};
 pub use lango_radius::ErrorCause;
 pub use lango_radius::accounting::{Status, TerminateCause};
 pub use lango_routeros::values::MacAddress;

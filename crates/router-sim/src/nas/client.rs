@@ -207,7 +207,8 @@ impl Net {
             What::Accounting(report) => {
                 let mut draft = Draft::accounting_request(identifier);
                 let delay = self.router.with(|world| world.delay_of(order));
-                report.write(&mut draft, entry.source, delay)?;
+                let counting = self.router.faults().now().counting;
+                report.write(&mut draft, entry.source, delay, counting)?;
                 Ok((draft.seal(&entry.secret), None))
             }
         }

@@ -177,6 +177,7 @@ impl World {
                     _ => (usage.traffic.bytes_out / 1_000).to_string(),
                 })
             }
+            (Place::Radius, "timeout") => Some(self.radius_timeout(id)),
             (Place::AddressList, "timeout") => {
                 self.list_ends.get(&id).map(|end| duration_text(end - self.now))
             }

@@ -1,12 +1,17 @@
 //! Guests and clients whom only RADIUS knows: asked about, let in, counted and reported.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use lango_radius::accounting::{
-    Count, INPUT_OCTETS, MIKROTIK_TOTAL_LIMIT, OUTPUT_OCTETS, Status, TerminateCause,
+    Count, INPUT_OCTETS, MIKROTIK_RECV_LIMIT, MIKROTIK_TOTAL_LIMIT, OUTPUT_OCTETS, Status,
+    TerminateCause,
 };
 use lango_radius::{Code, Credentials, Secret, dictionary as field};
-use lango_router_sim::{Delivery, Disturbance, Reboot, RouterSim, Settings, Verdict, Way};
+use lango_router_sim::{
+    Counting, Delivery, Disturbance, MacAddress, RadiusCounters, Reboot, Router, RouterSim,
+    Settings, Verdict, Way,
+};
 use tokio::sync::broadcast;
 
 use crate::radius_server::{Heard, SECRET, Server};
@@ -627,6 +632,180 @@ async fn nothing_is_lost_or_counted_twice_on_a_bad_line() {
     asked.sort();
     asked.dedup();
     assert!(asked.len() < heard, "some came twice");
+}
+
+#[tokio::test]
+async fn a_lost_request_and_a_lost_reply_look_the_same_to_the_router() {
+    let isp = Isp::open().await;
+    isp.server.user("amina", |_| ());
+    isp.login_by("http-chap");
+    let router = &isp.site.router;
+    router.set("/radius", &isp.row, &[("timeout", "100ms")]).unwrap();
+    router.faults().lose_radius_sent(1);
+    isp.guest(1, "amina").await;
+    assert_eq!(isp.server.asked().len(), 1, "the first never arrived");
+    isp.server.report(Status::Start).await;
+    assert!(router.wait_for(SOON, |router| router.radius_counters().pending == 0).await);
+    router.press_logout(mac(1));
+    isp.server.report(Status::Stop).await;
+    assert!(router.wait_for(SOON, |router| router.radius_counters().pending == 0).await);
+    let before = router.radius_counters().resends;
+    router.faults().lose_radius_received(1);
+    isp.guest(1, "amina").await;
+    let asked = isp.server.asked();
+    assert_eq!(asked.len(), 3);
+    assert_eq!(asked[1].octets, asked[2].octets);
+    assert!(router.radius_counters().resends > before);
+}
+
+#[tokio::test]
+async fn more_clients_than_identifiers_all_get_in() {
+    let isp = Isp::open().await;
+    let router = &isp.site.router;
+    isp.server.user("everybody", |_| ());
+    router.set("/radius", &isp.row, &[("timeout", "5s")]).unwrap();
+    let number = |it: u16| MacAddress([0x02, 0x4C, 0, 1, (it >> 8) as u8, it as u8]);
+    for it in 0..400 {
+        router.dial(number(it), "everybody", "pw");
+    }
+    let all = |router: &Router| router.rows("/ppp/active").len() == 400;
+    assert!(router.wait_for(SOON * 3, all).await);
+    let ports: HashSet<u16> = isp.server.asked().iter().map(|it| it.from.port()).collect();
+    assert_eq!(ports.len(), 1, "one port, 256 identifiers, each used again");
+}
+
+#[tokio::test]
+async fn a_report_that_changes_servers_says_how_late_it_is() {
+    let isp = Isp::open().await;
+    isp.server.user("amina", |_| ());
+    let second = Server::open().await;
+    let row = use_server(&isp.site.router, &second);
+    isp.guest(1, "amina").await;
+    isp.server.report(Status::Start).await;
+    isp.site.router.set("/radius", &isp.row, &[("timeout", "50ms")]).unwrap();
+    isp.site.router.set("/radius", &row, &[("timeout", "50ms")]).unwrap();
+    isp.server.behave(|manners| manners.deaf_for = usize::MAX);
+    isp.site.router.press_logout(mac(1));
+    isp.server.report(Status::Stop).await;
+    isp.site.pass(9);
+    let stop = second.report(Status::Stop).await;
+    let packet = stop.packet();
+    assert_eq!(packet.read(field::ACCT_DELAY_TIME), Some(9));
+    assert_eq!(packet.read(field::EVENT_TIMESTAMP), Some(1_767_348_000));
+    assert!(
+        isp.server
+            .reports_of(Status::Stop, 4)
+            .await
+            .iter()
+            .all(|stop| stop.packet().read(field::ACCT_DELAY_TIME) == Some(0)),
+        "what is sent again says what it said"
+    );
+}
+
+#[tokio::test]
+async fn a_browsers_cookie_asks_radius_again() {
+    let isp = Isp::open().await;
+    isp.server.user("amina", |_| ());
+    let router = &isp.site.router;
+    isp.login_by("cookie,http-chap");
+    isp.guest(1, "amina").await;
+    router.keep_busy(mac(1), 0, 1_000);
+    let id = router.rows("/ip/hotspot/active")[0].text(".id").unwrap().into_owned();
+    router.remove("/ip/hotspot/active", &id).unwrap();
+    assert!(isp.site.active().is_empty());
+    isp.site.pass(2);
+    let back = |router: &Router| !router.rows("/ip/hotspot/active").is_empty();
+    assert!(router.wait_for(SOON, back).await);
+    assert_eq!(router.rows("/ip/hotspot/active")[0].text("login-by").unwrap(), "cookie");
+    assert_eq!(isp.proof(&isp.server.asked()[1]), "chap");
+}
+
+#[tokio::test]
+async fn a_framed_address_is_what_the_hotspot_translates_to() {
+    let isp = Isp::open().await;
+    isp.server.user("amina", |accept| {
+        accept.put(field::FRAMED_IP_ADDRESS, [10, 99, 0, 1].into()).unwrap();
+    });
+    isp.guest(1, "amina").await;
+    let start = isp.server.report(Status::Start).await;
+    assert_eq!(start.packet().read(field::FRAMED_IP_ADDRESS), Some([10, 99, 0, 1].into()));
+    let own = isp.site.router.address_of(mac(1)).unwrap();
+    assert_eq!(start.packet().read(field::MIKROTIK_HOST_IP), Some(own));
+    let host = &isp.site.router.rows("/ip/hotspot/host")[0];
+    assert_eq!(host.text("to-address").unwrap(), "10.99.0.1");
+    isp.site.router.press_logout(mac(1));
+    let host = &isp.site.router.rows("/ip/hotspot/host")[0];
+    assert_eq!(host.text("to-address").unwrap(), own.to_string());
+}
+
+#[tokio::test]
+async fn who_waits_while_the_router_reboots_is_told() {
+    let isp = Isp::open().await;
+    isp.server.behave(|manners| manners.deaf_for = usize::MAX);
+    isp.site.router.join(mac(1));
+    let router = isp.site.router.router().clone();
+    let waits = tokio::spawn(async move { router.sign_in(mac(1), "amina", "pw").await });
+    assert!(isp.site.router.wait_for(SOON, |router| router.radius_counters().pending == 1).await);
+    isp.site.router.reboot(Reboot { ntp_after: None });
+    assert_eq!(waits.await.unwrap(), Err("the router has rebooted".to_owned()));
+    assert_eq!(isp.site.router.radius_counters(), RadiusCounters::default());
+}
+
+#[tokio::test]
+async fn some_makes_count_the_other_way_round_and_only_to_four_gigabytes() {
+    let isp = Isp::open().await;
+    isp.server.user("house-7", |_| ());
+    let odd = Counting { swapped: true, without_gigawords: true };
+    isp.site.router.faults().count_radius(odd);
+    assert!(isp.dial(7, "house-7").await);
+    isp.site.router.transfer(mac(7), 17, 5_000_000_000);
+    isp.site.router.hang_up(mac(7));
+    let stop = isp.server.report(Status::Stop).await;
+    assert_eq!(INPUT_OCTETS.read(&stop.packet()), Some(Count::Modulo32(705_032_704)));
+    assert_eq!(OUTPUT_OCTETS.read(&stop.packet()), Some(Count::Modulo32(17)));
+}
+
+#[tokio::test]
+async fn a_clients_upload_limit_list_and_profile_count() {
+    let isp = Isp::open().await;
+    let router = &isp.site.router;
+    router.set("/ppp/aaa", "", &[("interim-update", "10m")]).unwrap();
+    let profile = [("name", "gold"), ("rate-limit", "2M/8M"), ("remote-address", "10.66.0.6")];
+    router.add("/ppp/profile", &profile).unwrap();
+    isp.server.user("house-7", |accept| {
+        accept.put(field::MIKROTIK_GROUP, "gold").unwrap();
+        accept.put(field::MIKROTIK_ADDRESS_LIST, "paid").unwrap();
+        MIKROTIK_RECV_LIMIT.put(accept, 5_000_000_000).unwrap();
+    });
+    assert!(isp.dial(7, "house-7").await);
+    let ip = router.address_of(mac(7)).unwrap();
+    assert_eq!(ip.to_string(), "10.66.0.6");
+    assert_eq!(router.speed_limit(mac(7), ip), Some((2_000_000, 8_000_000)));
+    let listed = router.matching("/ip/firewall/address-list", &[("list", "paid")]);
+    assert_eq!(listed[0].text("address").unwrap(), "10.66.0.6");
+    router.keep_busy(mac(7), 5_000_000, 50_000_000);
+    isp.site.pass(999);
+    assert_eq!(router.address_of(mac(7)), Some(ip), "only what the client sends counts");
+    isp.site.pass(1);
+    assert_eq!(router.address_of(mac(7)), None);
+    let stop = isp.server.report(Status::Stop).await;
+    assert_eq!(TerminateCause::of(&stop.packet()), Some(TerminateCause::NAS_REQUEST));
+    assert_eq!(INPUT_OCTETS.read(&stop.packet()), Some(Count::Whole(5_000_000_000)));
+    let interim = isp.server.report(Status::Interim).await;
+    assert_eq!(interim.packet().read(field::ACCT_SESSION_TIME), Some(600));
+}
+
+#[tokio::test]
+async fn a_client_that_loses_power_is_a_lost_carrier() {
+    let isp = Isp::open().await;
+    isp.server.user("house-7", |_| ());
+    assert!(isp.dial(7, "house-7").await);
+    isp.site.router.vanish(mac(7));
+    isp.site.pass(20);
+    isp.site.router.tick();
+    let stop = isp.server.report(Status::Stop).await;
+    assert_eq!(TerminateCause::of(&stop.packet()), Some(TerminateCause::LOST_CARRIER));
+    assert_eq!(stop.packet().read(field::ACCT_SESSION_TIME), Some(20));
 }
 
 #[tokio::test]

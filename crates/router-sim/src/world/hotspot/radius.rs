@@ -111,7 +111,13 @@ impl World {
                 self.rejected(&guest);
                 Err(text.unwrap_or_else(|| "invalid username or password".to_owned()))
             }
-            Reply::Unproven | Reply::Silent => Err(SILENT.to_owned()),
+            Reply::Unproven | Reply::Silent => {
+                if matches!(guest.by, LoginBy::Mac | LoginBy::MacCookie | LoginBy::Cookie) {
+                    // Nobody typed anything: the machine's next packet asks again.
+                    self.expect_packet(guest.mac);
+                }
+                Err(SILENT.to_owned())
+            }
         };
         if let Err(refusal) = &outcome {
             let (user, ip) = (&guest.user, guest.ip);

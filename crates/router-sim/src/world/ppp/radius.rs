@@ -106,7 +106,7 @@ impl World {
         let profile = grant.group.as_deref().and_then(named).or_else(|| named(&default?));
         let aaa = self.table(Place::PppAaa);
         let own = duration(&aaa.text(1, "interim-update")).filter(|span| *span > 0);
-        let interim = own.or(grant.interim);
+        let interim = grant.interim.or(own);
         let accounted = aaa.is(1, "accounting", "true");
         let name = facts.user.clone();
         let session = RadiusSession { facts, grant, accounted, interim, next_interim: None };

@@ -9,6 +9,7 @@ use lango_radius::format::Text;
 use lango_radius::{Draft, EncodeError};
 use lango_routeros::values::MacAddress;
 
+use crate::faults::Counting;
 use crate::world::meter::Traffic;
 use crate::world::units::SECOND;
 
@@ -137,17 +138,20 @@ impl Report {
         draft: &mut Draft,
         nas: Ipv4Addr,
         delay: u32,
+        counting: Counting,
     ) -> Result<(), EncodeError> {
         draft.put(field::ACCT_STATUS_TYPE, self.status.number())?;
         match &self.about {
             About::Session { facts, class, use_so_far } => {
                 facts.name_session(draft)?;
-                draft.put(field::ACCT_AUTHENTIC, AUTHENTICATED_BY_RADIUS)?;
+                if facts.service == Service::Ppp {
+                    draft.put(field::ACCT_AUTHENTIC, AUTHENTICATED_BY_RADIUS)?;
+                }
                 for class in class {
                     draft.put(field::CLASS, class)?;
                 }
                 if self.status != Status::Start {
-                    use_so_far.write(draft)?;
+                    use_so_far.write(draft, counting)?;
                 }
                 facts.name_router(draft, nas)?;
             }
@@ -162,13 +166,21 @@ impl Report {
 }
 
 impl Use {
-    fn write(&self, draft: &mut Draft) -> Result<(), EncodeError> {
+    fn write(&self, draft: &mut Draft, counting: Counting) -> Result<(), EncodeError> {
+        let Traffic { bytes_in, bytes_out } = self.traffic;
+        let (input, output) =
+            if counting.swapped { (bytes_out, bytes_in) } else { (bytes_in, bytes_out) };
         let packets = |bytes: u64| u32::try_from(bytes / 1_000).unwrap_or(u32::MAX);
         draft.put(field::ACCT_SESSION_TIME, self.seconds)?;
-        INPUT_OCTETS.put(draft, self.traffic.bytes_in)?;
-        OUTPUT_OCTETS.put(draft, self.traffic.bytes_out)?;
-        draft.put(field::ACCT_INPUT_PACKETS, packets(self.traffic.bytes_in))?;
-        draft.put(field::ACCT_OUTPUT_PACKETS, packets(self.traffic.bytes_out))?;
+        if counting.without_gigawords {
+            draft.put(field::ACCT_INPUT_OCTETS, (input % (1 << 32)) as u32)?;
+            draft.put(field::ACCT_OUTPUT_OCTETS, (output % (1 << 32)) as u32)?;
+        } else {
+            INPUT_OCTETS.put(draft, input)?;
+            OUTPUT_OCTETS.put(draft, output)?;
+        }
+        draft.put(field::ACCT_INPUT_PACKETS, packets(input))?;
+        draft.put(field::ACCT_OUTPUT_PACKETS, packets(output))?;
         match self.cause {
             Some(cause) => draft.put(field::ACCT_TERMINATE_CAUSE, cause.0),
             None => Ok(()),

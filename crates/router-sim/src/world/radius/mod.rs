@@ -38,6 +38,9 @@ pub(crate) const AUTHORIZING: &str = "already authorizing, retry later";
 /// The first release that knows `require-message-auth`.
 const SIGNS_SINCE: (u32, u32) = (7, 15);
 
+/// What `timeout` of `/radius` was before version 7.
+const OLD_TIMEOUT: &str = "300ms";
+
 #[derive(Debug)]
 pub(crate) struct Radius {
     outbox: Vec<Order>,
@@ -306,8 +309,7 @@ impl World {
 
     fn radius_entry(&self, id: Id) -> Option<Entry> {
         let table = self.table(Place::Radius);
-        let timeout =
-            duration(&table.text(id, "timeout")).and_then(|span| u64::try_from(span).ok());
+        let timeout = duration(&self.radius_timeout(id)).and_then(|span| u64::try_from(span).ok());
         let source = table.text(id, "src-address").parse().ok();
         let source = source.filter(|source: &Ipv4Addr| !source.is_unspecified());
         Some(Entry {
@@ -320,6 +322,13 @@ impl World {
             source: source.unwrap_or(self.make.address),
             signs: self.version >= SIGNS_SINCE && !table.is(id, "require-message-auth", "no"),
         })
+    }
+
+    /// What `timeout` shows: its default grew with version 7.
+    pub(in crate::world) fn radius_timeout(&self, id: Id) -> String {
+        let table = self.table(Place::Radius);
+        let is_default = !table.is_written(id, "timeout");
+        if is_default && self.is_old() { OLD_TIMEOUT.to_owned() } else { table.text(id, "timeout") }
     }
 
     /// Whether the router that gave this order is still running.
