@@ -6,6 +6,7 @@ mod api;
 mod cutting;
 #[path = "../../../routeros/tests/it/exchange.rs"]
 mod exchange;
+mod free_radius;
 mod hotspot;
 mod lists;
 mod ppp;
