@@ -12,6 +12,7 @@ use lango_router_sim::{
     Counting, Delivery, Disturbance, MacAddress, RadiusCounters, Reboot, Router, RouterSim,
     Settings, Verdict, Way,
 };
+use lango_routeros::Protocol;
 use tokio::sync::broadcast;
 
 use crate::radius_server::{Heard, SECRET, Server};
@@ -843,8 +844,39 @@ async fn the_counters_are_read_over_the_api() {
     isp.server.report(Status::Start).await;
     let router = &isp.site.router;
     assert!(router.wait_for(SOON, |router| router.radius_counters().accepts == 2).await);
-    let api = isp.site.api().await;
-    let reply = api.run("/radius/monitor", &[(".id", &isp.row), ("once", "")]).await.unwrap();
-    let row = format!("{:?}", reply.rows);
-    assert!(row.contains("last-request-rtt") && row.contains("accepts"), "{row}");
+    for protocol in [Protocol::Api, Protocol::Rest] {
+        let client = isp.site.connect(protocol).await.unwrap();
+        let attributes = [(".id", isp.row.as_str()), ("once", "")];
+        let reply = client.run("/radius/monitor", &attributes).await.unwrap();
+        assert_eq!(reply.rows[0].text("accepts").unwrap(), "2", "{protocol:?}");
+        assert_eq!(reply.rows[0].text("bad-replies").unwrap(), "0", "{protocol:?}");
+    }
+    router.run("/radius/reset-counters", &[(".id", &isp.row)]).unwrap();
+    assert_eq!(router.radius_counters(), RadiusCounters::default());
+}
+
+#[tokio::test]
+async fn a_power_cut_loses_the_report_that_nobody_has_acknowledged() {
+    let isp = Isp::open().await;
+    isp.server.user("amina", |_| ());
+    let router = &isp.site.router;
+    let mut events = router.radius_events();
+    isp.guest(1, "amina").await;
+    until(&mut events, Status::Start, Delivery::Acknowledged).await;
+    router.set("/radius", &isp.row, &[("timeout", "100ms")]).unwrap();
+    isp.server.behave(|manners| manners.deaf_for = usize::MAX);
+    router.press_logout(mac(1));
+    until(&mut events, Status::Stop, Delivery::Sent { attempt: 1 }).await;
+    let lost = isp.server.report(Status::Stop).await;
+    router.reboot(Reboot { ntp_after: None });
+
+    isp.server.behave(|manners| manners.deaf_for = 0);
+    isp.guest(2, "amina").await;
+    until(&mut events, Status::Start, Delivery::Acknowledged).await;
+    isp.server.behave(|manners| manners.deaf_for = usize::MAX);
+    router.press_logout(mac(2));
+    // It takes as long to give this one up as it would have taken the other.
+    until(&mut events, Status::Stop, Delivery::GivenUp).await;
+    let stops = isp.server.reports_of(Status::Stop, 5).await;
+    assert_eq!(stops.iter().filter(|stop| stop.octets == lost.octets).count(), 1);
 }
