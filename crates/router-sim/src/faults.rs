@@ -1,5 +1,6 @@
 //! Owns what goes wrong on purpose: between the client and the router, never inside its rules.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,6 +11,39 @@ use crate::world::Trap;
 #[derive(Debug, Clone)]
 pub struct Faults {
     plan: watch::Sender<Plan>,
+    dice: Arc<Mutex<fastrand::Rng>>,
+}
+
+/// What happens to RADIUS datagrams on their way, in both directions. Chances are per cent of all
+/// datagrams, drawn from `seed`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Disturbance {
+    /// Where the dice begin.
+    pub seed: u64,
+    /// Never arrive.
+    pub lost: u8,
+    /// Arrive twice.
+    pub duplicated: u8,
+    /// Arrive late, so that others overtake them.
+    pub delayed: u8,
+    /// The longest delay, in real time.
+    pub longest_delay: Duration,
+}
+
+/// How a router's accounting differs from the RFC.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counting {
+    /// What the user sends is called output, as some makes and one page of MikroTik's manual do.
+    pub swapped: bool,
+    /// Octets wrap at 2^32 and nothing says so.
+    pub without_gigawords: bool,
+}
+
+/// Which way a datagram goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heading {
+    Out,
+    In,
 }
 
 /// What is wrong at the moment.
@@ -29,6 +63,11 @@ pub(crate) struct Plan {
     refusals: Vec<Refusal>,
     lost_replies: Vec<(String, u32)>,
     short_print: Option<(String, usize, PrintEnd)>,
+    radius_silent: bool,
+    radius_lost_out: u32,
+    radius_lost_in: u32,
+    disturbance: Disturbance,
+    pub(crate) counting: Counting,
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +88,8 @@ pub enum PrintEnd {
 
 impl Faults {
     pub(crate) fn new() -> Faults {
-        Faults { plan: watch::Sender::new(Plan::default()) }
+        let dice = Arc::new(Mutex::new(fastrand::Rng::with_seed(0)));
+        Faults { plan: watch::Sender::new(Plan::default()), dice }
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Plan> {
@@ -131,6 +171,63 @@ impl Faults {
     /// Resets every open connection once.
     pub fn reset_connections(&self) {
         self.change(|plan| plan.epoch += 1);
+    }
+
+    /// No RADIUS datagram leaves the router or reaches it.
+    pub fn silence_radius(&self, silent: bool) {
+        self.change(|plan| plan.radius_silent = silent);
+    }
+
+    /// The next RADIUS datagrams that the router sends are lost.
+    pub fn lose_radius_sent(&self, datagrams: u32) {
+        self.change(|plan| plan.radius_lost_out = datagrams);
+    }
+
+    /// The next RADIUS datagrams that are sent to the router are lost.
+    pub fn lose_radius_received(&self, datagrams: u32) {
+        self.change(|plan| plan.radius_lost_in = datagrams);
+    }
+
+    /// From now on RADIUS datagrams meet this.
+    pub fn disturb_radius(&self, disturbance: Disturbance) {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner).seed(disturbance.seed);
+        self.change(|plan| plan.disturbance = disturbance);
+    }
+
+    /// Accounting packets made from now on count like this.
+    pub fn count_radius(&self, counting: Counting) {
+        self.change(|plan| plan.counting = counting);
+    }
+
+    /// After which delays a RADIUS datagram arrives: none if it is lost, two if it is doubled.
+    pub(crate) fn radius_fate(&self, heading: Heading) -> Vec<Duration> {
+        if self.now().radius_silent || self.take_radius_loss(heading) {
+            return Vec::new();
+        }
+        let disturbance = self.now().disturbance;
+        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut happens = |chance: u8| dice.u8(0..100) < chance;
+        if happens(disturbance.lost) {
+            return Vec::new();
+        }
+        let copies = if happens(disturbance.duplicated) { 2 } else { 1 };
+        let late: Vec<bool> = (0..copies).map(|_| happens(disturbance.delayed)).collect();
+        let longest = disturbance.longest_delay;
+        late.into_iter()
+            .map(|late| if late { longest.mul_f64(dice.f64()) } else { Duration::ZERO })
+            .collect()
+    }
+
+    fn take_radius_loss(&self, heading: Heading) -> bool {
+        self.take(|plan| {
+            let left = match heading {
+                Heading::Out => &mut plan.radius_lost_out,
+                Heading::In => &mut plan.radius_lost_in,
+            };
+            *left = left.checked_sub(1)?;
+            Some(())
+        })
+        .is_some()
     }
 
     /// Everything works again.

@@ -2,12 +2,13 @@
 //! world sits behind a mutex that is never held across an await.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lango_radius::ErrorCause;
 use lango_routeros::values::MacAddress;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,8 +16,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::faults::Faults;
+use crate::nas::{self, Net, Orders};
 use crate::server::{Port, Speaks, serve, tls};
 use crate::world::command::Query;
+use crate::world::hotspot::Login;
+use crate::world::radius::AUTHORIZING;
 use crate::world::row::Wanted;
 use crate::world::{
     Answer, Command, Make, Page, Pasted, Permissions, PersonEvent, Row, Trap, Verdict, World,
@@ -54,6 +58,13 @@ pub struct Settings {
     pub hotspot_sessions: Option<usize>,
     /// As it leaves the factory: no hotspot, no PPPoE server, no certificate, no NTP.
     pub blank: bool,
+    /// The router's own address towards RADIUS: where its requests come from, what it calls
+    /// itself, and where it takes orders. Routers on one machine need one each, such as
+    /// 127.0.0.2, since a server tells them apart by it.
+    pub address: Ipv4Addr,
+    /// What it answers to a Disconnect-Request or CoA-Request for a session that it has not.
+    /// RouterOS is known to say 406, against RFC 5176, which wants 503.
+    pub missing_session: ErrorCause,
 }
 
 impl Settings {
@@ -104,6 +115,8 @@ impl Default for Settings {
             absent_menus: Vec::new(),
             hotspot_sessions: None,
             blank: false,
+            address: Ipv4Addr::LOCALHOST,
+            missing_session: ErrorCause::UnsupportedExtension,
         }
     }
 }
@@ -135,6 +148,10 @@ struct Shared {
     faults: Faults,
     watches: AtomicU64,
     changed: watch::Sender<u64>,
+    /// What the world wants sent to RADIUS servers.
+    orders: Orders,
+    /// A socket bound ahead of the listener for orders from outside.
+    incoming: Mutex<Option<UdpSocket>>,
     api: Option<SocketAddr>,
     api_tls: Option<SocketAddr>,
     fingerprint: Option<[u8; 32]>,
@@ -166,12 +183,15 @@ impl RouterSim {
         let (rest, rest_tls) = (bind(settings.rest)?, bind(settings.rest_tls)?);
         let address = |port: &Option<Port>| port.as_ref().map(|port| port.address);
         let now = clock.now_micros();
+        let (orders, ordered) = nas::orders();
         let shared = Shared {
             world: Mutex::new(World::new(make(settings, fingerprint), now)),
             clock,
             faults: Faults::new(),
             watches: AtomicU64::new(1),
             changed: watch::Sender::new(0),
+            orders,
+            incoming: Mutex::new(None),
             api: address(&api),
             api_tls: address(&api_tls),
             fingerprint,
@@ -191,6 +211,7 @@ impl RouterSim {
             }
         }
         tasks.spawn(keep_ticking(router.clone(), stop.clone()));
+        nas::start(Net::new(router.clone(), tasks.clone(), stop.clone()), ordered);
         Ok(RouterSim { router, tasks, stop })
     }
 
@@ -233,6 +254,16 @@ fn make(settings: Settings, fingerprint: Option<[u8; 32]>) -> Make {
         hotspot_sessions: settings.hotspot_sessions,
         blank: settings.blank,
         fingerprint: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
+        address: settings.address,
+        missing_session: settings.missing_session,
+    }
+}
+
+/// What somebody knows who does not wait for RADIUS.
+fn inside(outcome: Result<Login, String>) -> Result<(), String> {
+    match outcome? {
+        Login::In => Ok(()),
+        Login::Asked(_) => Err(AUTHORIZING.to_owned()),
     }
 }
 
@@ -256,6 +287,10 @@ impl Router {
         world.advance_to(now);
         let seen = look(&mut world);
         let changes = world.changes();
+        // Under the lock only so that their order is kept; they are sent elsewhere.
+        for order in world.radius.take_outbox() {
+            self.shared.orders.give(order);
+        }
         drop(world);
         self.shared.changed.send_if_modified(|known| {
             let changed = *known < changes;
@@ -263,6 +298,14 @@ impl Router {
             changed
         });
         seen
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changed.subscribe()
+    }
+
+    pub(crate) fn bound_ahead(&self) -> &Mutex<Option<UdpSocket>> {
+        &self.shared.incoming
     }
 
     pub(crate) fn next_watch(&self) -> u64 {
@@ -451,9 +494,11 @@ impl Router {
     }
 
     /// Types a name and a password into the router's login page; `Err` is the text that the page
-    /// shows. The page hashes the password where `login-by` has `http-chap`.
+    /// shows. The page hashes the password where `login-by` has `http-chap`. If RADIUS has to be
+    /// asked, the text is `already authorizing, retry later`, and the answer is not waited for:
+    /// see [`Router::sign_in`].
     pub fn login(&self, mac: MacAddress, user: &str, password: &str) -> Result<(), String> {
-        self.with(|world| world.type_in(mac, user, password, Page::Own))
+        inside(self.with(|world| world.type_in(mac, user, password, Page::Own)))
     }
 
     /// The same by the form of a portal elsewhere, which sends the plain password to the router:
@@ -464,12 +509,12 @@ impl Router {
         user: &str,
         password: &str,
     ) -> Result<(), String> {
-        self.with(|world| world.type_in(mac, user, password, Page::Portal))
+        inside(self.with(|world| world.type_in(mac, user, password, Page::Portal)))
     }
 
     /// Presses the trial button of the login page.
     pub fn take_trial(&self, mac: MacAddress) -> Result<(), String> {
-        self.with(|world| world.take_trial(mac))
+        inside(self.with(|world| world.take_trial(mac)))
     }
 
     /// Presses the log-out button.

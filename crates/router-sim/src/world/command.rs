@@ -139,6 +139,15 @@ impl World {
         let (menu, verb) = command.split();
         let spot = self.spot(menu)?;
         match verb {
+            "monitor" if spot == Spot::Table(Place::Radius) => {
+                permissions.demand("read")?;
+                let ids = self.picked(spot, command)?;
+                Ok(Answer::Rows(ids.into_iter().map(|id| self.monitor_radius(id)).collect()))
+            }
+            "monitor" if spot == Spot::Table(Place::RadiusIncoming) => {
+                permissions.demand("read")?;
+                Ok(Answer::Rows(vec![self.monitor_incoming()]))
+            }
             "print" | "getall" | "get" => {
                 permissions.demand("read")?;
                 self.print(spot, command, permissions)
@@ -299,6 +308,10 @@ impl World {
                     .map(|word| self.resolve(spot, &word))
                     .transpose()?;
                 self.shift(spot, id, before)
+            }
+            "reset-counters" if spot == Spot::Table(Place::Radius) => {
+                self.reset_radius_counters(id);
+                Ok(())
             }
             _ if spot == Spot::Table(Place::HotspotUser) => {
                 self.reset_counters(id);

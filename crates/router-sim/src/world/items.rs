@@ -177,6 +177,7 @@ impl World {
                     _ => (usage.traffic.bytes_out / 1_000).to_string(),
                 })
             }
+            (Place::Radius, "timeout") => Some(self.radius_timeout(id)),
             (Place::AddressList, "timeout") => {
                 self.list_ends.get(&id).map(|end| duration_text(end - self.now))
             }
@@ -338,6 +339,8 @@ impl World {
                 self.schedules.remove(&id);
             }
             Place::HotspotUser => self.hotspot.forget_usage(id),
+            // Without a secret of his own, RADIUS may know somebody.
+            Place::PppSecret => self.let_retry(None),
             _ => {}
         }
         self.tell_dead(Spot::Table(place), id);
@@ -462,7 +465,9 @@ impl World {
                 let name = self.table(place).text(id, "name");
                 self.let_retry(Some(&name));
             }
-            Place::PppProfile | Place::PppoeServer => self.let_retry(None),
+            Place::PppProfile | Place::PppoeServer | Place::PppAaa | Place::Radius => {
+                self.let_retry(None);
+            }
             Place::SimpleQueue if !self.table(place).is_written(id, "name") => {
                 let name = format!("queue{id}");
                 self.table_mut(place).put_named(id, "name", &name);
@@ -489,7 +494,9 @@ impl World {
                 let name = self.table(place).text(id, "name");
                 self.let_retry(Some(&name));
             }
-            Place::PppProfile | Place::PppoeServer => self.let_retry(None),
+            Place::PppProfile | Place::PppoeServer | Place::PppAaa | Place::Radius => {
+                self.let_retry(None);
+            }
             _ => {}
         }
     }

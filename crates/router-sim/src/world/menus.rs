@@ -74,7 +74,7 @@ menus! {
             text("name"), of("hotspot-address", Kind::Ip), text("dns-name"),
             text("html-directory").or("hotspot"), text("html-directory-override"),
             of("login-by", Kind::Several(&["mac", "cookie", "http-chap", "https", "http-pap", "trial", "mac-cookie"])).or("cookie,http-chap"),
-            text("mac-auth-mode").or("mac-as-username"), text("mac-auth-password").sensitive(),
+            one_of("mac-auth-mode", &["mac-as-username", "mac-as-username-and-password"]).or("mac-as-username"), text("mac-auth-password").sensitive(),
             span("http-cookie-lifetime").or("3d"), text("ssl-certificate").or("none"),
             of("rate-limit", Kind::Rate), flag("use-radius"), flag("radius-accounting").or("true"),
             of("radius-interim-update", Kind::DurationOr("received")).or("received"),
@@ -342,10 +342,11 @@ menus! {
     Radius: Menu {
         path: "/radius",
         fields: &[
-            text("service"), of("address", Kind::Ip), text("secret").sensitive(),
+            of("service", Kind::Several(&["ppp", "login", "hotspot", "wireless", "dhcp", "ipsec", "dot1x"])),
+            of("address", Kind::Ip), text("secret").sensitive(),
             number("authentication-port").or("1812"), number("accounting-port").or("1813"),
             span("timeout").or("1s100ms"), text("src-address").or("0.0.0.0"), text("called-id"), text("domain"),
-            text("require-message-auth").or("yes-for-request-resp"), text("protocol").or("udp"),
+            one_of("require-message-auth", &["no", "yes-for-request-resp"]).or("yes-for-request-resp"), text("protocol").or("udp"),
             text("comment"), flag("disabled"),
         ],
         required: &["address"],

@@ -7,7 +7,7 @@ pub(crate) mod command;
 mod connections;
 mod console;
 mod firewall;
-mod hotspot;
+pub(crate) mod hotspot;
 mod items;
 mod menu;
 mod menus;
@@ -15,6 +15,7 @@ mod meter;
 mod people;
 mod ppp;
 mod query;
+pub(crate) mod radius;
 mod reboot;
 pub(crate) mod row;
 mod scheduler;
@@ -27,6 +28,7 @@ mod verdict;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::Ipv4Addr;
 
+use lango_radius::ErrorCause;
 use lango_routeros::values::MacAddress;
 use tokio::sync::broadcast;
 
@@ -34,6 +36,7 @@ pub(crate) use command::{Answer, Command, Permissions};
 pub use console::Pasted;
 pub(crate) use people::Page;
 pub use people::{Change, PersonEvent};
+pub use radius::{AccountingReport, Delivery, RadiusCounters, RadiusEvent};
 pub use row::Row;
 pub(crate) use row::Watch;
 pub use trap::Trap;
@@ -61,6 +64,10 @@ pub(crate) struct Make {
     pub(crate) blank: bool,
     /// Fingerprint of the certificate that TLS shows, once one is bound.
     pub(crate) fingerprint: String,
+    /// The router's own address, as it names itself to RADIUS.
+    pub(crate) address: Ipv4Addr,
+    /// What it says when an order means no session that it has.
+    pub(crate) missing_session: ErrorCause,
 }
 
 /// The router.
@@ -74,6 +81,7 @@ pub(crate) struct World {
     tables: Vec<Table>,
     hotspot: hotspot::Hotspot,
     ppp: ppp::Ppp,
+    pub(crate) radius: radius::Radius,
     connections: connections::Connections,
     schedules: HashMap<Id, scheduler::Schedule>,
     list_ends: HashMap<Id, i64>,
@@ -102,6 +110,9 @@ enum Deadline {
     Packet(MacBytes),
     Dial(MacBytes),
     PppSession(Id),
+    Interim(Ipv4Addr),
+    PppInterim(Id),
+    AccountingOn,
     Ntp,
 }
 
@@ -120,6 +131,7 @@ impl World {
             tables: MENUS.iter().map(|(_, menu)| Table::new(menu)).collect(),
             hotspot: hotspot::Hotspot::default(),
             ppp: ppp::Ppp::default(),
+            radius: radius::Radius::new(),
             connections: connections::Connections::default(),
             schedules: HashMap::new(),
             list_ends: HashMap::new(),
@@ -160,6 +172,9 @@ impl World {
             Deadline::Packet(mac) => self.background_packet(MacAddress(mac)),
             Deadline::Dial(mac) => self.try_dial(MacAddress(mac)),
             Deadline::PppSession(id) => self.check_ppp_session(id),
+            Deadline::Interim(ip) => self.check_interim(ip),
+            Deadline::PppInterim(id) => self.check_ppp_interim(id),
+            Deadline::AccountingOn => self.announce_start(),
             Deadline::Ntp => self.synchronise_clock(),
         }
     }

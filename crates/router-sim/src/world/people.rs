@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use lango_routeros::values::MacAddress;
 
-use super::hotspot::{LoginBy, Logout};
+use super::hotspot::{Login, LoginBy, Logout};
 use super::meter::Traffic;
 use super::{Verdict, World};
 
@@ -154,7 +154,7 @@ impl World {
         user: &str,
         password: &str,
         page: Page,
-    ) -> Result<(), String> {
+    ) -> Result<Login, String> {
         let Some((ip, _)) = self.people.attached(mac) else {
             return Err("this machine is not attached".to_owned());
         };
@@ -165,7 +165,7 @@ impl World {
         self.log_in(mac, ip, user, password, by)
     }
 
-    pub(crate) fn take_trial(&mut self, mac: MacAddress) -> Result<(), String> {
+    pub(crate) fn take_trial(&mut self, mac: MacAddress) -> Result<Login, String> {
         let Some((ip, _)) = self.people.attached(mac) else {
             return Err("this machine is not attached".to_owned());
         };

@@ -1,6 +1,8 @@
 //! Owns PPP: sessions, and the clients that redial within seconds whatever happens to them.
 //! (MikroTik manual, "PPP AAA" and "PPPoE".)
 
+mod radius;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
@@ -10,6 +12,7 @@ use super::items::Spot;
 use super::menus::Place;
 use super::meter::{Meter, Traffic, reached_at};
 use super::people::Change;
+use super::radius::RadiusSession;
 use super::row::Row;
 use super::table::Id;
 use super::trap::Trap;
@@ -43,8 +46,14 @@ pub(crate) struct Session {
     since: i64,
     meter: Meter,
     session_timeout: Option<i64>,
+    idle_timeout: Option<i64>,
+    /// Since when nothing passes; `None` while something does.
+    quiet_since: Option<i64>,
     limit: Traffic,
     pub(crate) rate_limit: Option<String>,
+    address_list: Option<String>,
+    /// What RADIUS said, if it let this one in.
+    pub(crate) radius: Option<Box<RadiusSession>>,
     with: Vec<(Place, Id)>,
     /// The client vanished at this instant without hanging up; keepalive has not noticed yet.
     vanished: Option<i64>,
@@ -57,8 +66,17 @@ struct Dialer {
     name: String,
     password: String,
     session: Option<Id>,
+    /// The question that RADIUS has not answered yet.
+    asking: Option<u64>,
     tried_at: i64,
     last_error: Option<String>,
+}
+
+/// By whose word a client is let in.
+enum Admission {
+    Secret(Id),
+    /// With the profile that counts.
+    Radius(Box<RadiusSession>, Option<Id>),
 }
 
 impl Ppp {
@@ -94,10 +112,24 @@ impl Ppp {
         self.by_ip.clear();
         for dialer in self.dialers.values_mut() {
             dialer.session = None;
+            dialer.asking = None;
         }
         let mut waiting: Vec<MacAddress> = self.dialers.keys().copied().collect();
         waiting.sort_unstable();
         waiting
+    }
+}
+
+impl Session {
+    /// What RADIUS says wins over what the profile says.
+    fn obey(&mut self, mut radius: Box<RadiusSession>) {
+        radius.facts.ip = Some(self.ip);
+        let grant = &radius.grant;
+        self.session_timeout = grant.session_timeout.or(self.session_timeout);
+        self.idle_timeout = grant.idle_timeout;
+        self.rate_limit = grant.rate_limit.clone().or(self.rate_limit.take());
+        self.address_list = grant.address_list.clone().or(self.address_list.take());
+        self.radius = Some(radius);
     }
 }
 
@@ -106,7 +138,14 @@ impl World {
     pub(crate) fn dial(&mut self, mac: MacAddress, name: &str, password: &str) {
         let (name, password) = (name.to_owned(), password.to_owned());
         self.hang_up(mac);
-        let dialer = Dialer { name, password, session: None, tried_at: self.now, last_error: None };
+        let dialer = Dialer {
+            name,
+            password,
+            session: None,
+            asking: None,
+            tried_at: self.now,
+            last_error: None,
+        };
         self.ppp.dialers.insert(mac, dialer);
         self.try_dial(mac);
     }
@@ -137,12 +176,16 @@ impl World {
 
     pub(super) fn try_dial(&mut self, mac: MacAddress) {
         let Some(dialer) = self.ppp.dialers.get(&mac) else { return };
-        if dialer.session.is_some() {
+        if dialer.session.is_some() || dialer.asking.is_some() {
             return;
         }
         let (name, password) = (dialer.name.clone(), dialer.password.clone());
+        if self.asks_radius_about(&name) {
+            return self.dial_by_radius(mac, &name, &password);
+        }
         let outcome = self.authenticate(mac, &name, &password);
-        let outcome = outcome.map(|secret| self.open_ppp_session(mac, &name, secret));
+        let outcome =
+            outcome.map(|secret| self.open_ppp_session(mac, &name, Admission::Secret(secret)));
         if let Err(refusal) = &outcome {
             self.note("pppoe,ppp,error", format!("<{name}>: {refusal}"));
             self.ppp.refused.entry(name.clone()).or_default().insert(mac);
@@ -152,6 +195,19 @@ impl World {
             dialer.tried_at = now;
             dialer.last_error = outcome.as_ref().err().cloned();
             dialer.session = outcome.ok();
+        }
+    }
+
+    fn dial_by_radius(&mut self, mac: MacAddress, name: &str, password: &str) {
+        let asked = self.ask_about_client(mac, name, password);
+        let now = self.now;
+        if let Some(dialer) = self.ppp.dialers.get_mut(&mac) {
+            dialer.tried_at = now;
+            dialer.asking = asked.as_ref().ok().copied();
+        }
+        if let Err(refusal) = asked {
+            // It is written down at the dialer.
+            let _ = self.dialled_by_radius(mac, Err(refusal));
         }
     }
 
@@ -198,52 +254,84 @@ impl World {
         self.table(Place::PppProfile).first("name", &name)
     }
 
-    fn open_ppp_session(&mut self, mac: MacAddress, name: &str, secret: Id) -> Id {
-        let profile = self.profile_of(secret);
-        let ip = self.ppp_address(secret, profile);
+    fn open_ppp_session(&mut self, mac: MacAddress, name: &str, admission: Admission) -> Id {
+        let profile = match &admission {
+            Admission::Secret(secret) => self.profile_of(*secret),
+            Admission::Radius(_, profile) => *profile,
+        };
+        let ip = self.ppp_address(&admission, profile);
         let stale = self.ppp.by_ip.get(&ip).copied();
         if let Some(stale) = stale {
             self.end_ppp_session(stale, "address-taken");
         }
         let profiles = self.table(Place::PppProfile);
         let text = |field| profile.map(|id| profiles.text(id, field)).unwrap_or_default();
-        let (rate, list) = (text("rate-limit"), text("address-list"));
-        let secrets = self.table(Place::PppSecret);
-        let bytes = |field| values::parse_bytes(&secrets.text(secret, field)).unwrap_or(0);
-        let session = Session {
+        let some = |field| Some(text(field)).filter(|text: &String| !text.is_empty());
+        let mut session = Session {
             name: name.to_owned(),
             mac,
             ip,
             since: self.now,
             meter: Meter::running(self.people.rate_of(mac), self.now),
             session_timeout: duration(&text("session-timeout")).filter(|span| *span > 0),
-            limit: Traffic {
-                bytes_in: bytes("limit-bytes-in"),
-                bytes_out: bytes("limit-bytes-out"),
-            },
-            rate_limit: Some(rate.clone()).filter(|rate| !rate.is_empty()),
-            with: self.ppp_extras(name, ip, &rate, &list),
+            idle_timeout: None,
+            quiet_since: Some(self.now),
+            limit: Traffic::default(),
+            rate_limit: some("rate-limit"),
+            address_list: some("address-list"),
+            radius: None,
+            with: Vec::new(),
             vanished: None,
             armed: None,
         };
+        if session.meter.rate() != Traffic::default() {
+            session.quiet_since = None;
+        }
+        match admission {
+            Admission::Secret(secret) => {
+                let secrets = self.table(Place::PppSecret);
+                let bytes = |field| values::parse_bytes(&secrets.text(secret, field)).unwrap_or(0);
+                session.limit.bytes_in = bytes("limit-bytes-in");
+                session.limit.bytes_out = bytes("limit-bytes-out");
+                let caller = mac.to_string();
+                self.table_mut(Place::PppSecret).put_named(secret, "last-caller-id", &caller);
+            }
+            Admission::Radius(radius, _) => session.obey(radius),
+        }
+        session.with = self.ppp_extras(&session);
         self.ppp.next += 1;
         let id = self.ppp.next;
         self.ppp.sessions.insert(id, session);
         self.ppp.by_name.entry(name.to_owned()).or_default().insert(id);
         self.ppp.by_ip.insert(ip, id);
-        self.table_mut(Place::PppSecret).put_named(secret, "last-caller-id", &mac.to_string());
         self.note("pppoe,ppp,info,account", format!("{name} logged in, {ip}"));
         self.tell_change(Spot::PppActive, id);
         self.announce(mac, ip, name, Change::Connected { how: "pppoe".to_owned() });
+        self.begin_ppp_accounting(id);
         self.arm_ppp_session(id);
         id
     }
 
     /// Interface, queue and list entry that live as long as the session.
-    fn ppp_extras(&mut self, name: &str, ip: Ipv4Addr, rate: &str, list: &str) -> Vec<(Place, Id)> {
-        let interface = format!("<pppoe-{name}>");
+    fn ppp_extras(&mut self, session: &Session) -> Vec<(Place, Id)> {
+        let interface = format!("<pppoe-{}>", session.name);
         let values = [("name", interface.as_str()), ("type", "pppoe-in")];
         let mut with = vec![(Place::Interface, self.add_dynamic(Place::Interface, &values))];
+        let rate = session.rate_limit.as_deref().unwrap_or_default();
+        let list = session.address_list.as_deref().unwrap_or_default();
+        with.extend(self.ppp_queue_and_list(&session.name, session.ip, rate, list));
+        with
+    }
+
+    fn ppp_queue_and_list(
+        &mut self,
+        name: &str,
+        ip: Ipv4Addr,
+        rate: &str,
+        list: &str,
+    ) -> Vec<(Place, Id)> {
+        let interface = format!("<pppoe-{name}>");
+        let mut with = Vec::new();
         let address = ip.to_string();
         if !rate.is_empty() {
             let limit = rate.split_whitespace().next().unwrap_or("0/0");
@@ -258,9 +346,17 @@ impl World {
         with
     }
 
-    /// The secret's address, else the profile's address or the next of its pool.
-    fn ppp_address(&mut self, secret: Id, profile: Option<Id>) -> Ipv4Addr {
-        let own = self.table(Place::PppSecret).text(secret, "remote-address");
+    /// What RADIUS gave or the secret's address, else the profile's address or the next of its pool.
+    fn ppp_address(&mut self, admission: &Admission, profile: Option<Id>) -> Ipv4Addr {
+        let own = match admission {
+            Admission::Secret(secret) => {
+                self.table(Place::PppSecret).text(*secret, "remote-address")
+            }
+            Admission::Radius(session, _) => match (session.grant.ip, &session.grant.pool) {
+                (Some(ip), _) => return ip,
+                (None, pool) => pool.clone().unwrap_or_default(),
+            },
+        };
         let profiles = self.table(Place::PppProfile);
         let from_profile =
             profile.map(|id| profiles.text(id, "remote-address")).unwrap_or_default();
@@ -293,6 +389,7 @@ impl World {
         for (place, id) in &session.with {
             self.drop_item(*place, *id);
         }
+        self.end_ppp_accounting(&session, why);
         self.let_retry(Some(&session.name));
         let when = self.wall_text(self.wall());
         let secrets = self.table_mut(Place::PppSecret);
@@ -331,6 +428,11 @@ impl World {
             let left = (limit > 0).then(|| limit.saturating_sub(used))?;
             Some((reached_at(self.now, left, rate)?, "traffic-limit"))
         };
+        let granted = session.radius.as_ref().and_then(|radius| {
+            let at = radius.grant.limits.reached_at(self.now, used, rate)?;
+            Some((at, "traffic-limit"))
+        });
+        let idle = || Some((session.quiet_since? + session.idle_timeout?, "idle-timeout"));
         let timeout = session.session_timeout.map(|span| (session.since + span, "session-timeout"));
         let servers = self.table(Place::PppoeServer);
         let keepalive =
@@ -341,6 +443,8 @@ impl World {
         [
             timeout,
             gone,
+            granted,
+            idle(),
             bytes(session.limit.bytes_in, used.bytes_in, rate.bytes_in),
             bytes(session.limit.bytes_out, used.bytes_out, rate.bytes_out),
         ]
@@ -389,6 +493,8 @@ impl World {
             && let Some(session) = self.ppp.sessions.get_mut(&id)
         {
             change(&mut session.meter, now);
+            let is_quiet = session.meter.rate() == Traffic::default();
+            session.quiet_since = is_quiet.then_some(now);
             self.arm_ppp_session(id);
         }
     }
@@ -401,10 +507,16 @@ impl World {
         row.push("address", session.ip.to_string());
         row.push("uptime", duration_text(self.now - session.since));
         row.push("encoding", "");
-        row.push("session-id", format!("0x{:X}", SESSION_BASE + id));
-        row.push("limit-bytes-in", session.limit.bytes_in.to_string());
-        row.push("limit-bytes-out", session.limit.bytes_out.to_string());
-        row.push("radius", "false");
+        let shown = match &session.radius {
+            Some(radius) => format!("0x{}", radius.facts.session_id.to_uppercase()),
+            None => format!("0x{:X}", SESSION_BASE + id),
+        };
+        row.push("session-id", shown);
+        let granted = session.radius.as_ref().map(|radius| radius.grant.limits).unwrap_or_default();
+        let (received, sent) = (granted.received, granted.sent);
+        row.push("limit-bytes-in", received.unwrap_or(session.limit.bytes_in).to_string());
+        row.push("limit-bytes-out", sent.unwrap_or(session.limit.bytes_out).to_string());
+        row.push("radius", session.radius.is_some().to_string());
         Some(())
     }
 }

@@ -20,6 +20,7 @@ impl World {
         self.hotspot.forget_live();
         let dialers = self.ppp.forget_live();
         self.connections = super::connections::Connections::default();
+        self.radius.forget_live();
         for (place, _) in MENUS {
             let table = self.table(*place);
             let dynamic: Vec<Id> =
@@ -35,6 +36,7 @@ impl World {
         self.booted_at = self.now;
         self.set_wall(EPOCH_DAY_TWO);
         self.note("system,info", "router rebooted".to_owned());
+        self.at(self.now + SETTLING, Deadline::AccountingOn);
         let attached = self.people.everybody();
         for mac in attached {
             self.at(self.now + SETTLING, Deadline::Packet(mac.0));

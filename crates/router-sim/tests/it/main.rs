@@ -7,9 +7,13 @@ mod console;
 mod cutting;
 #[path = "../../../routeros/tests/it/exchange.rs"]
 mod exchange;
+mod free_radius;
 mod hotspot;
 mod lists;
 mod ppp;
+mod radius;
+mod radius_orders;
+mod radius_server;
 mod recordings;
 mod rest;
 mod third_party;

@@ -78,13 +78,17 @@ impl World {
         let Some(server) = self.hotspot_server(ip) else { return };
         self.ensure_host(server, mac, ip);
         let Some(host) = self.hotspot.host_on(ip) else { return };
+        let may_try_mac = !host.mac_refused;
         if host.authorized || host.treatment != Treatment::Regular || host.mac != mac {
+            return;
+        }
+        if self.radius.is_asked_for(ip) {
             return;
         }
         if self.logs_in_by(server, "mac-cookie") && self.login_by_cookie(server, mac, ip, true) {
             return;
         }
-        if self.logs_in_by(server, "mac") && self.login_by_mac(server, mac, ip) {
+        if may_try_mac && self.logs_in_by(server, "mac") && self.login_by_mac(server, mac, ip) {
             return;
         }
         if browsing && self.logs_in_by(server, "cookie") {
@@ -113,6 +117,8 @@ impl World {
             server: self.server_name(server),
             authorized: false,
             treatment: self.treatment(mac, ip),
+            to_address: None,
+            mac_refused: false,
             since: self.now,
         };
         self.hotspot.hosts.insert(id, host);

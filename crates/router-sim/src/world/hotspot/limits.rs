@@ -63,8 +63,18 @@ impl World {
 
     pub(super) fn session_due(&self, ip: Ipv4Addr) -> Option<(i64, Logout)> {
         let active = self.hotspot.actives.get(&ip)?;
-        let user = self.table(Place::HotspotUser).first("name", &active.user);
-        let limit = user.and_then(|id| self.limit_due(id, &active.user));
+        let limit = match &active.radius {
+            // What RADIUS limits is the session.
+            Some(session) => {
+                let (used, rate) = (active.traffic(self.now), active.meter.rate());
+                let at = session.grant.limits.reached_at(self.now, used, rate);
+                at.map(|at| (at, Logout::TrafficLimit))
+            }
+            None => {
+                let user = self.table(Place::HotspotUser).first("name", &active.user);
+                user.and_then(|id| self.limit_due(id, &active.user))
+            }
+        };
         let timeout =
             active.session_timeout.map(|span| (active.since + span, Logout::SessionTimeout));
         let silent = self.people.silent_since(active.mac);

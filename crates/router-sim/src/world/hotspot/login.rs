@@ -9,9 +9,26 @@ use crate::world::items::Spot;
 use crate::world::menus::Place;
 use crate::world::meter::Meter;
 use crate::world::people::Change;
+use crate::world::radius::RadiusSession;
 use crate::world::table::Id;
 use crate::world::units::duration;
 use crate::world::{Deadline, Way, World};
+
+/// What came of an attempt to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Login {
+    In,
+    /// RADIUS is asked; the number of the question.
+    Asked(u64),
+}
+
+/// By whose word somebody is let in.
+pub(super) enum Admission {
+    User(Id),
+    Trial,
+    /// With the user profile that counts.
+    Radius(Box<RadiusSession>, Option<Id>),
+}
 
 impl World {
     /// A login with name and password, by whatever way the machine or the administrator chose.
@@ -22,7 +39,7 @@ impl World {
         user: &str,
         password: &str,
         by: LoginBy,
-    ) -> Result<(), String> {
+    ) -> Result<Login, String> {
         let server = self.hotspot_server(ip).ok_or_else(|| format!("unknown host IP {ip}"))?;
         let method_allowed = match by {
             LoginBy::HttpPap => {
@@ -36,12 +53,15 @@ impl World {
             return Err("invalid username or password".to_owned());
         }
         if by == LoginBy::Trial {
-            return self.log_in_on_trial(server, mac, ip);
+            return self.log_in_on_trial(server, mac, ip).map(|()| Login::In);
+        }
+        if self.asks_radius(server, user) {
+            return self.ask_about_guest(server, mac, ip, user, password, by).map(Login::Asked);
         }
         match self.admit(server, mac, ip, user, password) {
             Ok(id) => {
-                self.open_session(server, mac, ip, user, password, by, Some(id));
-                Ok(())
+                self.open_session(server, mac, ip, user, password, by, Admission::User(id));
+                Ok(Login::In)
             }
             Err(refusal) => {
                 self.note("hotspot,info,debug", format!("{user} ({ip}): login failed: {refusal}"));
@@ -86,6 +106,12 @@ impl World {
         let shared = profile
             .map(|profile| self.table(Place::HotspotUserProfile).text(profile, "shared-users"));
         let shared = shared.unwrap_or_default().parse::<usize>().unwrap_or(usize::MAX);
+        self.check_room(user, ip, shared)?;
+        Ok(id)
+    }
+
+    /// Whether there is room for one more session, of this user and at all.
+    pub(super) fn check_room(&self, user: &str, ip: Ipv4Addr, shared: usize) -> Result<(), String> {
         let others = self
             .hotspot
             .active_of
@@ -97,7 +123,7 @@ impl World {
         if self.make.hotspot_sessions.is_some_and(|most| self.hotspot.actives.len() >= most) {
             return Err("session limit reached (1)".to_owned());
         }
-        Ok(id)
+        Ok(())
     }
 
     pub(super) fn user_profile(&self, user: Id) -> Option<Id> {
@@ -116,9 +142,12 @@ impl World {
         let Some(cookie) = self.hotspot.cookies.get(&id) else { return false };
         let (user, password) = (cookie.user.clone(), cookie.password.clone());
         let by = if mac_cookie { LoginBy::MacCookie } else { LoginBy::Cookie };
+        if self.asks_radius(server, &user) {
+            return self.ask_about_guest(server, mac, ip, &user, &password, by).is_ok();
+        }
         match self.admit(server, mac, ip, &user, &password) {
             Ok(found) => {
-                self.open_session(server, mac, ip, &user, &password, by, Some(found));
+                self.open_session(server, mac, ip, &user, &password, by, Admission::User(found));
                 true
             }
             Err(refusal) => {
@@ -132,14 +161,25 @@ impl World {
     }
 
     pub(super) fn login_by_mac(&mut self, server: Server, mac: MacAddress, ip: Ipv4Addr) -> bool {
-        let (user, password) = (mac.to_string(), self.mac_password(server));
+        let name = self.mac_name(server, mac);
+        if self.asks_radius(server, &name) && self.asks_radius(server, &mac.to_string()) {
+            let password = self.mac_password(server, &name);
+            return self.ask_about_guest(server, mac, ip, &name, &password, LoginBy::Mac).is_ok();
+        }
+        let user = mac.to_string();
+        let password = self.mac_password(server, &user);
         let Ok(id) = self.admit(server, mac, ip, &user, &password) else { return false };
-        self.open_session(server, mac, ip, &user, &password, LoginBy::Mac, Some(id));
+        self.open_session(server, mac, ip, &user, &password, LoginBy::Mac, Admission::User(id));
         true
     }
 
-    pub(super) fn mac_password(&self, server: Server) -> String {
+    /// The password that goes with a hardware address as a name.
+    pub(super) fn mac_password(&self, server: Server, name: &str) -> String {
         let profiles = self.table(Place::HotspotProfile);
+        let both = "mac-as-username-and-password";
+        if server.profile.is_some_and(|id| profiles.is(id, "mac-auth-mode", both)) {
+            return name.to_owned();
+        }
         server.profile.map(|id| profiles.text(id, "mac-auth-password")).unwrap_or_default()
     }
 
@@ -153,7 +193,7 @@ impl World {
             return Err("trial time is used up".to_owned());
         }
         let user = format!("T-{mac}");
-        self.open_session(server, mac, ip, &user, "", LoginBy::Trial, None);
+        self.open_session(server, mac, ip, &user, "", LoginBy::Trial, Admission::Trial);
         Ok(())
     }
 
@@ -184,7 +224,7 @@ impl World {
         }
         let user = mac.to_string();
         let by_mac = self.logs_in_by(server, "mac")
-            && self.admit(server, mac, ip, &user, &self.mac_password(server)).is_ok();
+            && self.admit(server, mac, ip, &user, &self.mac_password(server, &user)).is_ok();
         by_mac.then_some(Way::MacLogin)
     }
 
@@ -197,26 +237,33 @@ impl World {
         user: &str,
         password: &str,
         by: LoginBy,
-        user_id: Option<Id>,
+        admission: Admission,
     ) {
         self.ensure_host(server, mac, ip);
         if self.hotspot.actives.contains_key(&ip) {
             self.log_out(ip, Logout::Replaced);
         }
-        let profile = match user_id {
-            Some(id) => self.user_profile(id),
-            None => self.table(Place::HotspotUserProfile).first("name", "default"),
+        let (profile, radius) = match admission {
+            Admission::User(id) => (self.user_profile(id), None),
+            Admission::Trial => {
+                (self.table(Place::HotspotUserProfile).first("name", "default"), None)
+            }
+            Admission::Radius(session, profile) => (profile, Some(session)),
         };
-        let session = self.new_session(server, mac, ip, user, by, profile);
+        let mut session = self.new_session(server, mac, ip, user, by, profile);
+        if let Some(radius) = radius {
+            session.obey(radius);
+        }
         self.leave_cookies(server, mac, user, password, by, profile);
         self.hotspot.actives.insert(ip, session);
         self.hotspot.active_of.entry(user.to_owned()).or_default().insert(ip);
         self.hotspot.active_at.entry(mac).or_default().insert(ip);
         self.authorize_host(ip, true);
-        self.attach_to_session(ip, profile);
+        self.attach_to_session(ip);
         self.note("hotspot,info,debug", format!("{user} ({ip}): logged in"));
         self.tell_change(Spot::HotspotActive, u32::from(ip).into());
         self.announce(mac, ip, user, Change::Connected { how: by.text().to_owned() });
+        self.begin_accounting(ip);
         self.arm_user(user);
     }
 
@@ -246,17 +293,18 @@ impl World {
             idle_timeout: span("idle-timeout"),
             keepalive_timeout: span("keepalive-timeout"),
             rate_limit: Some(text("rate-limit")).filter(|rate| !rate.is_empty()),
+            address_list: Some(text("address-list")).filter(|list| !list.is_empty()),
+            radius: None,
             with: Vec::new(),
             armed: None,
         }
     }
 
     /// Dynamic queue and address-list entry of a session.
-    pub(super) fn attach_to_session(&mut self, ip: Ipv4Addr, profile: Option<Id>) {
+    pub(super) fn attach_to_session(&mut self, ip: Ipv4Addr) {
         let Some(active) = self.hotspot.actives.get(&ip) else { return };
         let (user, rate) = (active.user.clone(), active.rate_limit.clone());
-        let profiles = self.table(Place::HotspotUserProfile);
-        let list = profile.map(|id| profiles.text(id, "address-list")).unwrap_or_default();
+        let list = active.address_list.clone().unwrap_or_default();
         let mut with = Vec::new();
         let address = ip.to_string();
         if let Some(rate) = rate {
@@ -335,6 +383,7 @@ impl World {
         let Some(id) = self.hotspot.host_on.get(&ip).copied() else { return };
         if let Some(host) = self.hotspot.hosts.get_mut(&id) {
             host.authorized = authorized;
+            host.to_address = None;
         }
         self.tell_change(Spot::HotspotHost, id);
     }

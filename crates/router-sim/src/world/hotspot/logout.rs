@@ -18,6 +18,7 @@ impl World {
         forget(&mut self.hotspot.active_of, &active.user, &ip);
         forget(&mut self.hotspot.active_at, &active.mac, &ip);
         self.add_usage(&active);
+        self.end_accounting(&active, why);
         for (place, id) in &active.with {
             self.drop_item(*place, *id);
         }
@@ -48,6 +49,9 @@ impl World {
         if active.by == LoginBy::Trial {
             let since = self.hotspot.trials.entry(active.mac).or_insert((0, active.since));
             since.0 += uptime;
+            return;
+        }
+        if active.radius.is_some() {
             return;
         }
         let Some(user) = self.table(Place::HotspotUser).first("name", &active.user) else { return };

@@ -9,6 +9,7 @@ mod hosts;
 mod limits;
 mod login;
 mod logout;
+mod radius;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,8 +17,12 @@ use std::net::Ipv4Addr;
 
 use lango_routeros::values::MacAddress;
 
+pub(crate) use login::Login;
+pub(crate) use radius::Guest;
+
 use crate::world::menus::Place;
 use crate::world::meter::{Meter, Traffic};
+use crate::world::radius::RadiusSession;
 use crate::world::table::Id;
 use crate::world::units::SECOND;
 
@@ -49,6 +54,10 @@ pub(crate) struct Host {
     pub(crate) server: String,
     pub(crate) authorized: bool,
     pub(crate) treatment: Treatment,
+    /// The address that RADIUS gave it; the guest does not know of it.
+    to_address: Option<Ipv4Addr>,
+    /// RADIUS does not want it by its hardware address.
+    mac_refused: bool,
     since: i64,
 }
 
@@ -74,6 +83,9 @@ pub(crate) struct Active {
     idle_timeout: Option<i64>,
     keepalive_timeout: Option<i64>,
     pub(crate) rate_limit: Option<String>,
+    address_list: Option<String>,
+    /// What RADIUS said, if it let this one in.
+    pub(crate) radius: Option<Box<RadiusSession>>,
     /// Dynamic items that go with the session.
     with: Vec<(Place, Id)>,
     armed: Option<i64>,
@@ -133,6 +145,7 @@ pub(crate) enum Logout {
     IdleTimeout,
     KeepaliveTimeout,
     Replaced,
+    Reboot,
 }
 
 impl Logout {
@@ -146,12 +159,13 @@ impl Logout {
             Logout::IdleTimeout => "idle timeout",
             Logout::KeepaliveTimeout => "keepalive timeout",
             Logout::Replaced => "user request",
+            Logout::Reboot => "reboot",
         }
     }
 
     /// A silent machine keeps its cookie, everybody else loses it.
     fn kills_mac_cookie(self) -> bool {
-        !matches!(self, Logout::IdleTimeout | Logout::KeepaliveTimeout)
+        !matches!(self, Logout::IdleTimeout | Logout::KeepaliveTimeout | Logout::Reboot)
     }
 }
 
@@ -231,6 +245,16 @@ impl Active {
 
     pub(crate) fn count(&mut self, traffic: Traffic) {
         self.meter.count(traffic);
+    }
+
+    /// What RADIUS says wins over what the profile says.
+    fn obey(&mut self, session: Box<RadiusSession>) {
+        let grant = &session.grant;
+        self.session_timeout = grant.session_timeout.or(self.session_timeout);
+        self.idle_timeout = grant.idle_timeout.or(self.idle_timeout);
+        self.rate_limit = grant.rate_limit.clone().or(self.rate_limit.take());
+        self.address_list = grant.address_list.clone().or(self.address_list.take());
+        self.radius = Some(session);
     }
 
     pub(crate) fn traffic(&self, now: i64) -> Traffic {

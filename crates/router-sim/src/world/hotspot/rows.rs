@@ -32,6 +32,19 @@ impl World {
         row.push("bytes-out", traffic.bytes_out.to_string());
         row.push("packets-in", (traffic.bytes_in / 1_000).to_string());
         row.push("packets-out", (traffic.bytes_out / 1_000).to_string());
+        if let Some(session) = &active.radius {
+            let limits = session.grant.limits;
+            let shown = [
+                ("limit-bytes-in", limits.received),
+                ("limit-bytes-out", limits.sent),
+                ("limit-bytes-total", limits.total),
+            ];
+            for (name, limit) in shown {
+                if let Some(limit) = limit {
+                    row.push(name, limit.to_string());
+                }
+            }
+        }
         let users = self.table(Place::HotspotUser);
         if let Some(user) = users.first("name", &active.user) {
             for name in ["limit-bytes-in", "limit-bytes-out", "limit-bytes-total"] {
@@ -40,7 +53,7 @@ impl World {
                 }
             }
         }
-        row.push("radius", "false");
+        row.push("radius", active.radius.is_some().to_string());
         Some(())
     }
 
@@ -48,7 +61,7 @@ impl World {
         let host = self.hotspot.hosts.get(&id)?;
         row.push("mac-address", host.mac.to_string());
         row.push("address", host.ip.to_string());
-        row.push("to-address", host.ip.to_string());
+        row.push("to-address", host.to_address.unwrap_or(host.ip).to_string());
         row.push("server", host.server.as_str());
         row.push("uptime", duration_text(self.now - host.since));
         let silent = self.people.silent_since(host.mac).map_or(0, |since| self.now - since);
