@@ -18,5 +18,6 @@ pub mod observe;
 pub mod operations;
 pub mod reconcile;
 pub mod run;
+pub(crate) mod sheet;
 pub mod web;
 pub mod webhooks;
