@@ -22,6 +22,7 @@ pub mod found_tenant;
 pub mod import;
 pub mod install_grants;
 pub mod issue_vouchers;
+pub mod note_backup;
 pub mod note_router;
 pub mod open_service;
 pub mod record_outcomes;
