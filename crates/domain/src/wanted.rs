@@ -77,6 +77,7 @@ impl Grant {
     /// What every router of this grant should hold.
     pub fn wanted(&self) -> Wanted {
         match self.state {
+            State::Unused { .. } if self.waits_for_money() => self.wanted_without_right(),
             State::Unused { .. } | State::Active(_) | State::Grace { .. } => {
                 Wanted::Allowed(self.profile(self.terms.speed))
             }
@@ -85,10 +86,14 @@ impl Grant {
             State::Ended { reason: EndReason::Terminated | EndReason::NeverUsed, .. } => {
                 Wanted::Cut
             }
-            State::Suspended { .. } | State::Ended { .. } => match self.terms.after_end {
-                AfterEnd::Cut => Wanted::Cut,
-                AfterEnd::Wall => Wanted::Walled,
-            },
+            State::Suspended { .. } | State::Ended { .. } => self.wanted_without_right(),
+        }
+    }
+
+    fn wanted_without_right(&self) -> Wanted {
+        match self.terms.after_end {
+            AfterEnd::Cut => Wanted::Cut,
+            AfterEnd::Wall => Wanted::Walled,
         }
     }
 

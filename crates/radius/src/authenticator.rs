@@ -13,6 +13,7 @@ use md5::{Digest, Md5};
 use crate::code::Code;
 use crate::dictionary::{Field, number};
 use crate::draft::Concealed;
+use crate::format::{Tagged, TaggedSalted, read_tag};
 use crate::packet::{HEADER_LENGTH, Packet};
 use crate::secret::{ClearText, Secret, equal_in_constant_time};
 
@@ -143,6 +144,20 @@ impl<'a> VerifiedReply<'a> {
     /// Brings a hidden value out.
     pub fn reveal<F: Concealed>(&self, field: Field<F>, secret: &Secret) -> Option<ClearText> {
         F::reveal(secret, &self.request_authenticator, self.packet.first(field.id())?)
+    }
+
+    /// Brings every hidden value out with the tunnel that it belongs to, leaving out those that do
+    /// not add up.
+    pub fn reveal_tagged(
+        &self,
+        field: Field<TaggedSalted>,
+        secret: &Secret,
+    ) -> impl Iterator<Item = Tagged<ClearText>> {
+        let over = self.request_authenticator;
+        self.packet.attributes().filter(move |held| held.id == field.id()).filter_map(move |held| {
+            let tag = read_tag(*held.value.first()?);
+            Some(Tagged { tag, value: TaggedSalted::reveal(secret, &over, held.value)? })
+        })
     }
 }
 

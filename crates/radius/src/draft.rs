@@ -9,7 +9,8 @@ use crate::attribute::{AttributeId, may_be_empty};
 use crate::authenticator::{self, FIRST_SIGNATURE_OFFSET, VerifiedRequest};
 use crate::code::Code;
 use crate::dictionary::{self, Field, number};
-use crate::format::{Format, Hidden, Salted, Shape, Shaped, TaggedSalted};
+use crate::eap;
+use crate::format::{Format, Hidden, Salted, Shape, Shaped, Tagged, TaggedSalted, written_tag};
 use crate::packet::{HEADER_LENGTH, MAXIMUM_LENGTH, Packet};
 use crate::password;
 use crate::secret::{ClearText, Secret};
@@ -201,6 +202,23 @@ impl Draft {
         Ok(())
     }
 
+    /// Appends an EAP packet in as many EAP-Messages as it needs, one after the other; the draft
+    /// is then signed whatever was said.
+    pub fn put_eap(&mut self, packet: &[u8]) -> Result<(), EncodeError> {
+        if packet.is_empty() {
+            return Err(EncodeError::Empty { id: dictionary::EAP_MESSAGE.id() });
+        }
+        let (length, count) = (self.attributes.len(), self.count);
+        for piece in eap::pieces(packet) {
+            if let Err(reason) = self.put_octets(dictionary::EAP_MESSAGE.id(), piece) {
+                self.attributes.truncate(length);
+                self.count = count;
+                return Err(reason);
+            }
+        }
+        Ok(())
+    }
+
     /// Appends a value hidden as User-Password is.
     pub fn hide(
         &mut self,
@@ -220,13 +238,35 @@ impl Draft {
         salt: u16,
         clear: &[u8],
     ) -> Result<(), EncodeError> {
+        let salt = self.free_salt(salt);
+        self.conceal(field, secret, salt, clear)?;
+        self.salts.push(salt);
+        Ok(())
+    }
+
+    /// Appends a value of one of several tunnels, hidden with a salt as
+    /// [`Draft::hide_salted`] does it.
+    pub fn hide_tagged(
+        &mut self,
+        field: Field<TaggedSalted>,
+        secret: &Secret,
+        salt: u16,
+        clear: Tagged<&[u8]>,
+    ) -> Result<(), EncodeError> {
+        let salt = self.free_salt(salt);
+        let untagged = self.concealed(field, secret, salt, clear.value)?;
+        let hidden = [&[written_tag(clear.tag)], untagged.get(1..).unwrap_or_default()].concat();
+        self.put_octets(field.id(), &hidden)?;
+        self.salts.push(salt);
+        Ok(())
+    }
+
+    fn free_salt(&self, salt: u16) -> u16 {
         let mut salt = password::marked(salt);
         while self.salts.contains(&salt) {
             salt = password::marked(salt.wrapping_add(1));
         }
-        self.conceal(field, secret, salt, clear)?;
-        self.salts.push(salt);
-        Ok(())
+        salt
     }
 
     fn conceal<F: Concealed>(
@@ -236,14 +276,24 @@ impl Draft {
         salt: u16,
         clear: &[u8],
     ) -> Result<(), EncodeError> {
+        let hidden = self.concealed(field, secret, salt, clear)?;
+        self.put_octets(field.id(), &hidden)
+    }
+
+    fn concealed<F: Concealed>(
+        &self,
+        field: Field<F>,
+        secret: &Secret,
+        salt: u16,
+        clear: &[u8],
+    ) -> Result<Vec<u8>, EncodeError> {
         let id = field.id();
         let authenticator = self
             .request_authenticator
             .as_ref()
             .ok_or(EncodeError::CannotHide { id, code: self.code })?;
-        let hidden = F::conceal(secret, authenticator, salt, clear)
-            .ok_or(EncodeError::TooLong { id, length: clear.len() })?;
-        self.put_octets(id, &hidden)
+        F::conceal(secret, authenticator, salt, clear)
+            .ok_or(EncodeError::TooLong { id, length: clear.len() })
     }
 
     /// The length that the packet would have if it were sealed now, signed.
@@ -403,7 +453,7 @@ impl Concealed for Salted {
     }
 }
 
-/// Written with tag 0, read with any.
+/// Written with tag 0, read with any: see [`Draft::hide_tagged`] for the others.
 impl Concealed for TaggedSalted {
     fn conceal(
         secret: &Secret,
@@ -511,6 +561,33 @@ mod tests {
     }
 
     #[test]
+    fn eap_travels_in_pieces_and_comes_out_whole() {
+        for length in [1_usize, 253, 254, 506, 507, 3000] {
+            let packet: Vec<u8> = (0..length).map(|place| place as u8).collect();
+            let mut draft = Draft::access_request(1, [1; 16]);
+            draft.put(USER_NAME, "bob").unwrap();
+            draft.put_eap(&packet).unwrap();
+            let sealed = draft.seal(&secret());
+            let message = eap::Message::of(&sealed.packet()).unwrap();
+            assert_eq!(message.octets(), packet);
+            assert_eq!(sealed.packet().read_all(EAP_MESSAGE).count(), length.div_ceil(253));
+        }
+    }
+
+    #[test]
+    fn eap_that_does_not_fit_leaves_no_piece_behind() {
+        let mut draft = Draft::access_request(1, [1; 16]);
+        draft.put(USER_NAME, "bob").unwrap();
+        let before = draft.length();
+        let id = EAP_MESSAGE.id();
+        assert_eq!(draft.put_eap(&[7; 4096]), Err(EncodeError::Full { id }));
+        assert_eq!(draft.put_eap(&[]), Err(EncodeError::Empty { id }));
+        assert_eq!(draft.length(), before);
+        let sealed = draft.seal(&secret());
+        assert_eq!(eap::Message::of(&sealed.packet()), None);
+    }
+
+    #[test]
     fn keys_travel_hidden_and_never_share_a_salt() {
         let sealed = Draft::access_request(1, [1; 16]).seal(&secret());
         let request = sealed.packet().verify_request(&secret()).unwrap();
@@ -527,6 +604,30 @@ mod tests {
         assert_eq!(reply.first(MS_MPPE_SEND_KEY.id()).unwrap()[..2], [0x80, 5]);
         assert_eq!(reply.first(MS_MPPE_RECV_KEY.id()).unwrap()[..2], [0x80, 6]);
         assert_eq!(reply.first(TUNNEL_PASSWORD.id()).unwrap()[..3], [0, 0x80, 7]);
+    }
+
+    #[test]
+    fn every_tunnel_has_a_password_of_its_own() {
+        let sealed = Draft::access_request(1, [1; 16]).seal(&secret());
+        let request = sealed.packet().verify_request(&secret()).unwrap();
+        let mut reply = Draft::reply(&request, Code::AccessAccept).unwrap();
+        for (tag, value) in [(1, &b"north"[..]), (31, b"south"), (200, b"cut to 31")] {
+            reply.hide_tagged(TUNNEL_PASSWORD, &secret(), 5, Tagged { tag, value }).unwrap();
+        }
+        reply.put_octets(TUNNEL_PASSWORD.id(), &[2, 0x80, 1, 1]).unwrap();
+        let sealed_reply = reply.seal(&secret());
+        let reply = sealed_reply.packet().verify_reply(&request, &secret()).unwrap();
+
+        let tunnels: Vec<_> = reply
+            .reveal_tagged(TUNNEL_PASSWORD, &secret())
+            .map(|tunnel| (tunnel.tag, tunnel.value.expose().to_vec()))
+            .collect();
+        let expected =
+            [(1, b"north".to_vec()), (31, b"south".to_vec()), (31, b"cut to 31".to_vec())];
+        assert_eq!(tunnels, expected, "what does not add up is left out");
+        let salts: Vec<&[u8]> =
+            reply.raw_attributes().skip(1).map(|held| &held.value[1..3]).collect();
+        assert_eq!(salts[..3], [[0x80, 5], [0x80, 6], [0x80, 7]]);
     }
 
     #[test]

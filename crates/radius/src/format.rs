@@ -114,6 +114,16 @@ pub struct Tagged<V> {
 
 const HIGHEST_TAG: u8 = 0x1f;
 
+/// A tag as it is written: none that could be mistaken for the first octet of a text.
+pub(crate) fn written_tag(tag: u8) -> u8 {
+    tag.min(HIGHEST_TAG)
+}
+
+/// A tag as it is read: what is too high for one is none (RFC 2868 §3.1).
+pub(crate) fn read_tag(octet: u8) -> u8 {
+    if octet <= HIGHEST_TAG { octet } else { 0 }
+}
+
 /// An IPv6 prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ipv6Network {
@@ -257,7 +267,7 @@ impl Format for TaggedText {
     }
 
     fn encode(value: Tagged<&str>, octets: &mut Vec<u8>) {
-        octets.push(value.tag.min(HIGHEST_TAG));
+        octets.push(written_tag(value.tag));
         Text::encode(value.value, octets);
     }
 }
@@ -268,13 +278,12 @@ impl Format for TaggedInteger {
 
     fn decode(octets: &[u8]) -> Option<Tagged<u32>> {
         let [tag, high, middle, low] = <[u8; 4]>::try_from(octets).ok()?;
-        let tag = if tag <= HIGHEST_TAG { tag } else { 0 };
-        Some(Tagged { tag, value: u32::from_be_bytes([0, high, middle, low]) })
+        Some(Tagged { tag: read_tag(tag), value: u32::from_be_bytes([0, high, middle, low]) })
     }
 
     fn encode(value: Tagged<u32>, octets: &mut Vec<u8>) {
         let [_, high, middle, low] = value.value.to_be_bytes();
-        octets.extend([value.tag.min(HIGHEST_TAG), high, middle, low]);
+        octets.extend([written_tag(value.tag), high, middle, low]);
     }
 }
 

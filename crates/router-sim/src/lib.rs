@@ -11,4 +11,4 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use faults::{Faults, PrintEnd};
 pub use lango_routeros::values::MacAddress;
 pub use router::{Account, Reboot, Router, RouterSim, Settings};
-pub use world::{Change, Obstacle, PersonEvent, Row, Trap, Verdict, Way};
+pub use world::{Change, Obstacle, Pasted, PersonEvent, Row, Trap, Verdict, Way};

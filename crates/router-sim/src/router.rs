@@ -19,7 +19,7 @@ use crate::server::{Port, Speaks, serve, tls};
 use crate::world::command::Query;
 use crate::world::row::Wanted;
 use crate::world::{
-    Answer, Command, Make, Page, Permissions, PersonEvent, Row, Trap, Verdict, World,
+    Answer, Command, Make, Page, Pasted, Permissions, PersonEvent, Row, Trap, Verdict, World,
 };
 
 /// How often a running router looks at the clock by itself.
@@ -44,12 +44,30 @@ pub struct Settings {
     pub api_tls: Option<SocketAddr>,
     /// Where to serve REST by plain HTTP.
     pub rest: Option<SocketAddr>,
+    /// Where to serve REST with the same certificate.
+    pub rest_tls: Option<SocketAddr>,
     /// Who may use the interfaces.
     pub users: Vec<Account>,
     /// Menus that this router does not have, such as `/ip/hotspot`.
     pub absent_menus: Vec<String>,
     /// How many hotspot sessions the licence allows.
     pub hotspot_sessions: Option<usize>,
+    /// As it leaves the factory: no hotspot, no PPPoE server, no certificate, no NTP.
+    pub blank: bool,
+}
+
+impl Settings {
+    /// A router out of its box: nothing is configured, and `admin` has no password yet.
+    pub fn fresh(version: &str) -> Settings {
+        Settings {
+            version: version.to_owned(),
+            api_tls: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            rest_tls: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            users: vec![Account::new("admin", "", "full")],
+            blank: true,
+            ..Settings::default()
+        }
+    }
 }
 
 /// A user of the router itself.
@@ -81,9 +99,11 @@ impl Default for Settings {
             api: Some(loopback),
             api_tls: None,
             rest: Some(loopback),
+            rest_tls: None,
             users: vec![Account::new("lango", "secret", "full")],
             absent_menus: Vec::new(),
             hotspot_sessions: None,
+            blank: false,
         }
     }
 }
@@ -119,6 +139,7 @@ struct Shared {
     api_tls: Option<SocketAddr>,
     fingerprint: Option<[u8; 32]>,
     rest: Option<SocketAddr>,
+    rest_tls: Option<SocketAddr>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -134,15 +155,19 @@ impl RouterSim {
     /// Starts a router. Must be called inside a tokio runtime.
     pub fn start(settings: Settings, clock: Arc<dyn Clock>) -> io::Result<RouterSim> {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let secured = settings.api_tls.map(|_| tls::self_signed(&settings.identity)).transpose()?;
+        let secured = settings
+            .api_tls
+            .or(settings.rest_tls)
+            .map(|_| tls::self_signed(&settings.identity))
+            .transpose()?;
         let (acceptor, fingerprint) = secured.unzip();
         let bind = |address: Option<SocketAddr>| address.map(Port::bind).transpose();
-        let (api, api_tls, rest) =
-            (bind(settings.api)?, bind(settings.api_tls)?, bind(settings.rest)?);
+        let (api, api_tls) = (bind(settings.api)?, bind(settings.api_tls)?);
+        let (rest, rest_tls) = (bind(settings.rest)?, bind(settings.rest_tls)?);
         let address = |port: &Option<Port>| port.as_ref().map(|port| port.address);
         let now = clock.now_micros();
         let shared = Shared {
-            world: Mutex::new(World::new(make(settings), now)),
+            world: Mutex::new(World::new(make(settings, fingerprint), now)),
             clock,
             faults: Faults::new(),
             watches: AtomicU64::new(1),
@@ -151,10 +176,15 @@ impl RouterSim {
             api_tls: address(&api_tls),
             fingerprint,
             rest: address(&rest),
+            rest_tls: address(&rest_tls),
         };
         let router = Router { shared: Arc::new(shared) };
-        let ports =
-            [(api, Speaks::Api(None)), (api_tls, Speaks::Api(acceptor)), (rest, Speaks::Rest)];
+        let ports = [
+            (api, Speaks::Api(None)),
+            (api_tls, Speaks::Api(acceptor.clone())),
+            (rest, Speaks::Rest(None)),
+            (rest_tls, Speaks::Rest(acceptor)),
+        ];
         for (port, speaks) in ports {
             if let Some(port) = port {
                 tasks.spawn(serve(port, speaks, router.clone(), tasks.clone(), stop.clone()));
@@ -191,7 +221,8 @@ impl Deref for RouterSim {
     }
 }
 
-fn make(settings: Settings) -> Make {
+fn make(settings: Settings, fingerprint: Option<[u8; 32]>) -> Make {
+    let fingerprint = fingerprint.unwrap_or_default();
     let users = settings.users.into_iter().map(|user| (user.name, user.password, user.group));
     Make {
         identity: settings.identity,
@@ -200,6 +231,8 @@ fn make(settings: Settings) -> Make {
         users: users.collect(),
         absent: settings.absent_menus,
         hotspot_sessions: settings.hotspot_sessions,
+        blank: settings.blank,
+        fingerprint: fingerprint.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
 
@@ -259,6 +292,11 @@ impl Router {
     /// Where REST is served.
     pub fn rest_address(&self) -> Option<SocketAddr> {
         self.shared.rest
+    }
+
+    /// Where REST is served over TLS, with the same certificate.
+    pub fn rest_tls_address(&self) -> Option<SocketAddr> {
+        self.shared.rest_tls
     }
 
     /// What goes wrong between clients and this router.
@@ -361,6 +399,12 @@ impl Router {
                 Ok((Vec::new(), None))
             }
         }
+    }
+
+    /// Pastes text into the router's terminal, as somebody with all policies: what came of each
+    /// command.
+    pub fn paste(&self, text: &str) -> Vec<Pasted> {
+        self.with(|world| world.paste(text))
     }
 
     /// Runs a script with all policies; returns what it printed.

@@ -63,6 +63,24 @@ pub struct Listed {
     pub created_at: Timestamp,
 }
 
+/// A grant with the login that it is held by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// The grant.
+    pub stored: StoredGrant,
+    /// The keyed hash of its login.
+    pub login_hash: Vec<u8>,
+    /// The login itself, sealed.
+    pub access: Vec<u8>,
+}
+
+impl FromRow for Held {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        let stored = StoredGrant::from_row(row)?;
+        Ok(Held { stored, login_hash: row.get(11)?, access: row.get(12)? })
+    }
+}
+
 /// Which grants of a tenant are listed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pick {
@@ -215,6 +233,32 @@ const BY_LOGIN: Sql = sql!(
      g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
      WHERE g.tenant_id = $1 AND g.login_hash = $2"
 );
+/// What a login is checked against, for several at once.
+macro_rules! held {
+    ($sqlite:literal, $postgres:literal) => {
+        sql!(
+            sqlite: concat!(
+                "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
+                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access FROM grants g \
+                 JOIN terms t ON t.id = g.terms_id WHERE ", $sqlite
+            ),
+            postgres: concat!(
+                "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
+                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access FROM grants g \
+                 JOIN terms t ON t.id = g.terms_id WHERE ", $postgres
+            ),
+        )
+    };
+}
+const HELD_BY_LOGINS: Sql = held!(
+    "g.tenant_id = $1 AND g.login_hash IN (SELECT unhex(value) FROM json_each($2))",
+    "g.tenant_id = $1 AND g.login_hash = ANY (ARRAY(SELECT decode(value, 'hex') \
+     FROM json_array_elements_text($2::json) value))"
+);
+const HELD_BY_IDS: Sql = held!(
+    "g.id IN (SELECT value FROM json_each($1))",
+    "g.id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text($1::json) value))"
+);
 const OF_CUSTOMER: Sql = sql!(
     "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
      g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
@@ -309,6 +353,8 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     NEXT_DEADLINE,
     BY_ID,
     BY_LOGIN,
+    HELD_BY_LOGINS,
+    HELD_BY_IDS,
     OF_CUSTOMER,
     BY_LABEL,
     LISTED,
@@ -426,6 +472,23 @@ pub async fn by_login(
     hash: &[u8],
 ) -> Result<Option<StoredGrant>, Error> {
     tx.optional(BY_LOGIN, &args![tenant, hash]).await
+}
+
+/// The grants with these logins, by their keyed hashes, in no order.
+pub async fn held_by_logins(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    hashes: &[&[u8]],
+) -> Result<Vec<Held>, Error> {
+    tx.all(HELD_BY_LOGINS, &args![tenant, crate::json::hex_list(hashes)]).await
+}
+
+/// The grants with these ids, in no order.
+pub async fn held(tx: &mut Tx<'_>, ids: &[GrantId]) -> Result<Vec<Held>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    tx.all(HELD_BY_IDS, &args![crate::json::id_list(ids)]).await
 }
 
 /// All grants of a customer.

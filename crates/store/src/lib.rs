@@ -26,6 +26,7 @@ pub mod facts;
 pub mod grants;
 pub mod jobs;
 pub mod plans;
+pub mod radius;
 pub mod receipts;
 pub mod requests;
 pub mod routers;

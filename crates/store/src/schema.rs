@@ -15,6 +15,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "the doors",
         text: include_str!("../migrations/0002_the_doors.sql"),
     },
+    Migration { number: 3, name: "radius", text: include_str!("../migrations/0003_radius.sql") },
 ];
 
 /// Every statement of the program.
@@ -35,6 +36,7 @@ pub fn statements() -> Vec<Sql> {
         crate::requests::STATEMENTS,
         crate::webhooks::STATEMENTS,
         crate::tasks::STATEMENTS,
+        crate::radius::STATEMENTS,
     ]
     .concat()
 }
@@ -51,6 +53,7 @@ pub fn bulks() -> Vec<Bulk> {
         crate::activity::BULKS,
         crate::tasks::BULKS,
         crate::webhooks::BULKS,
+        crate::radius::BULKS,
     ]
     .concat()
 }

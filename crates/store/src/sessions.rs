@@ -109,6 +109,7 @@ const OPEN: Sql = sql!(
 const CLOSE: Sql = sql!(
     "UPDATE sessions SET ended_at = $1, uptime = $2, data = $3 WHERE id = $4 AND ended_at IS NULL"
 );
+const REOPEN: Sql = sql!("UPDATE sessions SET ended_at = NULL WHERE id = $1");
 const OPEN_ON: Sql = sql!(
     "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
      FROM sessions WHERE router_id = $1 AND ended_at IS NULL ORDER BY id"
@@ -145,6 +146,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     DEVICE,
     OPEN,
     CLOSE,
+    REOPEN,
     OPEN_ON,
     OPEN_OF_GRANT,
     OF_GRANT,
@@ -171,6 +173,11 @@ pub async fn close(
     data: DataSize,
 ) -> Result<(), Error> {
     tx.execute(CLOSE, &args![at, uptime, data, id]).await.map(drop)
+}
+
+/// Notes that a session lasts after all: what was taken for its end was none.
+pub async fn reopen(tx: &mut Tx<'_>, id: SessionId) -> Result<(), Error> {
+    tx.execute(REOPEN, &args![id]).await.map(drop)
 }
 
 /// The sessions that last on a router, as far as we know.

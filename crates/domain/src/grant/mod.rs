@@ -294,6 +294,12 @@ impl State {
 }
 
 impl Grant {
+    /// Whether it gives nothing because nobody has paid. A printed voucher is as good as money:
+    /// whoever holds the code bought it.
+    pub fn waits_for_money(&self) -> bool {
+        self.kind != GrantKind::Voucher && matches!(self.state, State::Unused { paid: false, .. })
+    }
+
     /// A new grant at `now`. Paid and starting at payment, it runs at once; else it waits for its
     /// first use. One that was paid before, elsewhere, goes on where it is, or is over.
     pub fn new(birth: Birth, now: Timestamp) -> Grant {

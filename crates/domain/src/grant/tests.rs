@@ -24,6 +24,19 @@ fn grant(terms: Terms, paid: bool) -> Grant {
 }
 
 #[test]
+fn a_service_that_nobody_paid_gives_nothing_and_a_printed_voucher_does() {
+    let voucher = grant(Terms::hotspot(Span::hours(1)), false);
+    assert!(voucher.wanted().is_online());
+    let service = Grant { kind: GrantKind::Pppoe, ..voucher };
+    assert_eq!(service.wanted(), Wanted::Cut);
+    // Somebody online by it is no first use: there is nothing to be used.
+    let (seen, _) = apply(service.clone(), seen(1, NOON), NOON);
+    assert_eq!(seen.state.word(), "unused");
+    let (paid, _) = apply(service, Event::Paid(Terms::service(Span::days(30))), NOON);
+    assert!(paid.wanted().is_online());
+}
+
+#[test]
 fn what_another_system_sold_goes_on_until_its_end_and_is_renewed_from_there() {
     let brought = |end| {
         let waiting = grant(Terms::service(Span::days(30)), false);

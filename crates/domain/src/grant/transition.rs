@@ -345,7 +345,7 @@ impl Step {
     /// lapsed: the router was out of reach, the customer was in time.
     fn was_used_in_time(&self, since: Timestamp) -> bool {
         match self.grant.state {
-            State::Unused { .. } => true,
+            State::Unused { .. } => !self.grant.waits_for_money(),
             State::Ended {
                 at, reason: EndReason::NeverUsed | EndReason::NeverActivated, ..
             } => since < at,

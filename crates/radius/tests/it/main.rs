@@ -1,5 +1,6 @@
-//! The codec against published packets, packets that other implementations made or accepted, and
-//! arbitrary octets.
+//! The codec against published packets, packets that other implementations made or accepted,
+//! damaged ones, and arbitrary octets.
 
+mod mutations;
 mod properties;
 mod vectors;

@@ -3,13 +3,15 @@
 use lango_radius::attribute::AttributeId;
 use lango_radius::dictionary::*;
 use lango_radius::format::{Tagged, TaggedInteger};
+use lango_radius::mppe;
+use lango_radius::mschap::{Known, MsChap1, MsChap2, NtHash, response1, response2};
 use lango_radius::{
     Code, Credentials, Draft, ErrorCause, Malformed, Packet, Secret, Signature, Untrusted, coa,
     password,
 };
 use std::net::Ipv4Addr;
 
-fn octets(hex: &str) -> Vec<u8> {
+pub(crate) fn octets(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> =
         hex.chars().filter_map(|digit| digit.to_digit(16)).map(|d| d as u8).collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
@@ -45,6 +47,19 @@ const SIGNED_DISCONNECT: &str = "280a003573a993e0cb97ef9bc24deb017121c39f5012425
 const DISCONNECT_NAK: &str = "2a0a001af01b9b8a8ee77356ee8759b9d2a4747c6506000001f7";
 const LONG_PASSWORD: &str = "010b0053000102030405060708090a0b0c0d0e0f5012d75f890d358d5ba02999698b92b1c8840105626f620222f5817bb8119e0e3a782975576534e0ea7f1fcca02b5b95a136db4829fdfb22ce04060a000001";
 const SIGNED_ACCEPT: &str = "020b003a3b9c98850947d58ecdeba34dc62535165012b99606fb189578068be70df78821114f1b0600000e101a0e00003a8c0808324d2f31304d";
+
+/// Those that verify under `testing123`.
+pub(crate) const PACKETS: &[&str] = &[
+    DISCONNECT,
+    COA,
+    START,
+    START_RESPONSE,
+    SIGNED_COA,
+    SIGNED_DISCONNECT,
+    DISCONNECT_NAK,
+    LONG_PASSWORD,
+    SIGNED_ACCEPT,
+];
 
 /// RFC 2865 §7.1.
 #[test]
@@ -311,6 +326,42 @@ fn a_salted_key_is_hidden_as_the_rfc_says() {
     assert_eq!(hidden, octets(SALTED));
 }
 
+/// As above, for the whole of what an Access-Accept owes after MS-CHAP: hidden apart from this
+/// crate with the keys of RFC 3079 §3.5.3 and with the key for RFC 2433 §B.2.
+#[test]
+fn an_accept_carries_the_keys_of_ms_chap() {
+    let authenticator: [u8; 16] = std::array::from_fn(|place| place as u8);
+    let sealed = Draft::access_request(1, authenticator).seal(&secret());
+    let request = sealed.packet().verify_request(&secret()).unwrap();
+
+    let (server, client) = (fixed(SERVER_CHALLENGE), fixed(CLIENT_CHALLENGE));
+    let value = response2(7, Known::ClearText("clientPass"), b"User", &server, &client);
+    let answer = MsChap2::parse(&value, &server, b"User").unwrap();
+    let verified = answer.verify(Known::ClearText("clientPass")).unwrap();
+    let mut accept = Draft::reply(&request, Code::AccessAccept).unwrap();
+    verified.put_into(&mut accept, &secret(), 0x8123).unwrap();
+    let accept = accept.seal(&secret());
+    let accept = accept.packet();
+    assert_eq!(accept.read(MS_CHAP2_SUCCESS), Some(&verified.success()[..]));
+    assert_eq!(accept.first(MS_MPPE_SEND_KEY.id()), Some(&octets(SALTED_SEND_KEY)[..]));
+    assert_eq!(accept.first(MS_MPPE_RECV_KEY.id()), Some(&octets(SALTED_RECEIVE_KEY)[..]));
+
+    let challenge = fixed("102DB5DF085D3041");
+    let value = response1(9, Known::ClearText("MyPw"), &challenge);
+    let answer = MsChap1::parse(&value, &challenge).unwrap();
+    let verified = answer.verify(Known::ClearText("MyPw")).unwrap();
+    let mut accept = Draft::reply(&request, Code::AccessAccept).unwrap();
+    verified.put_into(&mut accept, &secret()).unwrap();
+    let accept = accept.seal(&secret());
+    assert_eq!(accept.packet().first(MS_CHAP_MPPE_KEYS.id()), Some(&octets(HIDDEN_KEYS)[..]));
+}
+
+const SALTED_SEND_KEY: &str =
+    "812362ad9414c8c0cfb5907105b0fb85d95f8cfbb98065b763375206a2dbfeef27ce";
+const SALTED_RECEIVE_KEY: &str =
+    "812419774b4d6ba4b4f790b5bfeb0acfec8fcc4c3b6f0836dd305ef41191be4fd9cc";
+const HIDDEN_KEYS: &str = "96ee09ca74fd7a1a9709b74d3e0c92e15e4b4e69d7cdd96053897e0e8c04bff5";
+
 const SALTED: &str = "81236447c8a3b92276e0edf0690c8bd4fbfa8c9d5d44b61fb94f3cca0ee7d73606b9";
 
 #[test]
@@ -324,4 +375,85 @@ fn tagged_values_survive_in_a_packet() {
     assert_eq!(packet.first(AttributeId::Standard(81)), Some(&b"\x01120"[..]));
     let unlisted: Field<TaggedInteger> = Field::new(AttributeId::Standard(81));
     assert_eq!(packet.read(unlisted), Some(Tagged { tag: 1, value: 0x0031_3230 }));
+}
+
+fn fixed<const LENGTH: usize>(hex: &str) -> [u8; LENGTH] {
+    octets(hex).try_into().expect("the vector has this length")
+}
+
+const CLIENT_CHALLENGE: &str = "21402324255E262A28295F2B3A337C7E";
+const SERVER_CHALLENGE: &str = "5B5D7C7D7B3F2F3E3C2C602132262628";
+const CLIENT_RESPONSE: &str = "82309ECD8D708B5EA08FAA3981CD83544233114A3D85D6DF";
+
+/// RFC 2759 §9.2 and RFC 3079 §3.5.3. The RFCs print no key of the other direction: it was
+/// computed apart from this crate.
+#[test]
+fn user_logs_in_by_the_second_ms_chap() {
+    let hash = NtHash::of("clientPass");
+    assert_eq!(hash.expose(), &fixed("44EBBA8D5312B8D611474411F56989AE"));
+    assert_eq!(hash.hashed(), fixed("41C00C584BD2D91C4017A2A12FA59F3F"));
+
+    let (server, client) = (fixed(SERVER_CHALLENGE), fixed(CLIENT_CHALLENGE));
+    let value = response2(7, Known::ClearText("clientPass"), b"User", &server, &client);
+    assert_eq!(value[26..], octets(CLIENT_RESPONSE));
+    let answer = MsChap2::parse(&value, &server, b"User").unwrap();
+    assert_eq!(answer.challenge_hash(), fixed("D02E4386BCE91226"));
+
+    assert!(answer.verify(Known::ClearText("clientpass")).is_none());
+    let verified = answer.verify(Known::NtHash(&hash)).unwrap();
+    let expected = b"\x07S=407A5589115FD0D6209F510FE9C04566932CDA56";
+    assert_eq!(&verified.success(), expected);
+    let master_key = mppe::master_key(&hash, &fixed(CLIENT_RESPONSE));
+    assert_eq!(master_key, fixed("FDECE3717A8C838CB388E527AE3CDD31"));
+    assert_eq!(verified.keys().send(), &fixed("8B7CDC149B993A1BA118CB153F56DCCB"));
+    assert_eq!(verified.keys().receive(), &fixed("D5F0E9521E3EA9589645E86051C82226"));
+}
+
+/// RFC 2433 §B.2. The hash of the hash was computed apart from this crate.
+#[test]
+fn a_user_logs_in_by_the_first_ms_chap() {
+    let hash = NtHash::of("MyPw");
+    assert_eq!(hash.expose(), &fixed("FC156AF7EDCD6C0EDDE3337D427F4EAC"));
+    let challenge = fixed("102DB5DF085D3041");
+    let value = response1(9, Known::NtHash(&hash), &challenge);
+    let expected = octets("4E9D3C8F9CFD385D5BF4D3246791956CA4C351AB409A3D61");
+    assert_eq!(value[..26], [&[9, 1][..], &[0; 24]].concat());
+    assert_eq!(value[26..], expected);
+
+    let answer = MsChap1::parse(&value, &challenge).unwrap();
+    assert!(answer.verify(Known::ClearText("MyPW")).is_none());
+    let verified = answer.verify(Known::ClearText("MyPw")).unwrap();
+    let keys = [&[0; 8][..], &octets("874FB0693E18106A814481BC51CD7D37"), &[0; 8]].concat();
+    assert_eq!(verified.keys()[..], keys);
+}
+
+/// A whole login of the reference's user, from the request of a NAS to the keys that it reads.
+#[test]
+fn user_is_let_in_and_shown_that_the_server_knows_him() {
+    let mut asked = Draft::access_request(5, [3; 16]);
+    let (server, client) = (fixed(SERVER_CHALLENGE), fixed(CLIENT_CHALLENGE));
+    let response = response2(7, Known::ClearText("clientPass"), b"User", &server, &client);
+    asked.put(USER_NAME, "OFFICE\\User").unwrap();
+    asked.put(MS_CHAP_CHALLENGE, &server).unwrap();
+    asked.put(MS_CHAP2_RESPONSE, &response).unwrap();
+    let asked = asked.seal(&secret());
+
+    let request = asked.packet().verify_request(&secret()).unwrap();
+    let stored = NtHash::from_octets(fixed("44EBBA8D5312B8D611474411F56989AE"));
+    let Ok(Credentials::MsChap2(answer)) = Credentials::of(&request, &secret()) else {
+        panic!("the request carries MS-CHAP version 2");
+    };
+    let verified = answer.verify(Known::NtHash(&stored)).unwrap();
+    let mut accept = Draft::reply(&request, Code::AccessAccept).unwrap();
+    verified.put_into(&mut accept, &secret(), 77).unwrap();
+    accept.put(MS_MPPE_ENCRYPTION_POLICY, mppe::Policy::Required.number()).unwrap();
+    accept.put(MS_MPPE_ENCRYPTION_TYPES, mppe::ENCRYPTION_TYPES).unwrap();
+    let accept = accept.seal(&secret());
+
+    let accept = accept.packet().verify_reply(&asked.packet(), &secret()).unwrap();
+    let send_key = accept.reveal(MS_MPPE_SEND_KEY, &secret()).unwrap();
+    assert!(send_key.matches(&octets("8B7CDC149B993A1BA118CB153F56DCCB")));
+    let receive_key = accept.reveal(MS_MPPE_RECV_KEY, &secret()).unwrap();
+    assert!(receive_key.matches(&octets("D5F0E9521E3EA9589645E86051C82226")));
+    assert_eq!(accept.read(MS_MPPE_ENCRYPTION_POLICY), Some(2));
 }

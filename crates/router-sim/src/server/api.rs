@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,7 +27,7 @@ const STRANGER_WORD: usize = 4_096;
 const TOLD: usize = 65_536;
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(stream: Stream, router: Router) {
+pub(crate) async fn serve(stream: Stream, router: Router, from: IpAddr) {
     let (told, changes) = mpsc::channel(TOLD);
     let plan = router.faults().watch();
     let epoch = plan.borrow().epoch;
@@ -34,6 +35,7 @@ pub(crate) async fn serve(stream: Stream, router: Router) {
     let session = Session {
         stream,
         router,
+        from,
         plan,
         epoch,
         user: None,
@@ -51,6 +53,7 @@ pub(crate) async fn serve(stream: Stream, router: Router) {
 struct Session {
     stream: Stream,
     router: Router,
+    from: IpAddr,
     plan: watch::Receiver<Plan>,
     epoch: u64,
     user: Option<User>,
@@ -263,10 +266,11 @@ impl Session {
 
     fn login(&mut self, command: &Command, tag: Option<&[u8]>) {
         let name = command.text("name").unwrap_or_default();
+        let from = self.from;
         if let Some(response) = command.text("response") {
             let challenge = self.challenge.take();
             let outcome = self.router.with(|world| {
-                world.check_user_by(&name, "api", |password| {
+                world.check_user_by(&name, "api", from, |password| {
                     let right =
                         challenge.as_ref().and_then(|challenge| api_response(password, challenge));
                     right.is_some_and(|right| right == response)
@@ -281,7 +285,7 @@ impl Session {
             return;
         }
         let password = command.text("password").unwrap_or_default();
-        let outcome = self.router.with(|world| world.check_user(&name, &password, "api"));
+        let outcome = self.router.with(|world| world.check_user(&name, &password, "api", from));
         self.welcome(name, outcome, tag);
     }
 

@@ -24,7 +24,7 @@ use stream::Stream;
 #[derive(Clone)]
 pub(crate) enum Speaks {
     Api(Option<TlsAcceptor>),
-    Rest,
+    Rest(Option<TlsAcceptor>),
 }
 
 /// A port that is kept even while nobody listens on it, so that a router can be unreachable and
@@ -125,13 +125,14 @@ async fn connection(
     let service = match &speaks {
         Speaks::Api(None) => "api",
         Speaks::Api(Some(_)) => "api-ssl",
-        Speaks::Rest => "www",
+        Speaks::Rest(None) => "www",
+        Speaks::Rest(Some(_)) => "www-ssl",
     };
     match router.with(|world| world.doorkeeper(service, from.ip())) {
         Door::Open => {}
         Door::Closed => return Stream::Plain(stream).reset(),
         // REST closes without a word, the API looks like a hang.
-        Door::Ignored if service == "www" => return,
+        Door::Ignored if service.starts_with("www") => return,
         Door::Ignored => return ignore(stream, &stop).await,
     }
     let most = router.faults().now().session_limit;
@@ -142,13 +143,24 @@ async fn connection(
     let stopped = stop.cancelled();
     let served = async {
         match speaks {
-            Speaks::Api(None) => api::serve(Stream::Plain(stream), router).await,
+            Speaks::Api(None) => api::serve(Stream::Plain(stream), router, from.ip()).await,
             Speaks::Api(Some(acceptor)) => {
+                if !router.with(|world| world.shows_certificate(service)) {
+                    return tls::refuse(stream).await;
+                }
                 if let Ok(stream) = acceptor.accept(stream).await {
-                    api::serve(Stream::Tls(Box::new(stream)), router).await;
+                    api::serve(Stream::Tls(Box::new(stream)), router, from.ip()).await;
                 }
             }
-            Speaks::Rest => rest::serve(stream, router).await,
+            Speaks::Rest(None) => rest::serve(stream, router, from.ip()).await,
+            Speaks::Rest(Some(acceptor)) => {
+                if !router.with(|world| world.shows_certificate(service)) {
+                    return tls::refuse(stream).await;
+                }
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    rest::serve(stream, router, from.ip()).await;
+                }
+            }
         }
     };
     tokio::select! {

@@ -1,6 +1,8 @@
 //! Owns REST: how paths, methods and JSON become commands, and how refusals become statuses.
 //! (MikroTik manual, "REST API".)
 
+use std::net::IpAddr;
+
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
@@ -8,7 +10,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::faults::PrintEnd;
 use crate::router::Router;
@@ -19,11 +21,14 @@ use crate::world::{Answer, Command, Permissions, Row, Trap};
 const BODY: usize = 1024 * 1024;
 
 /// Serves one connection to its end.
-pub(crate) async fn serve(stream: TcpStream, router: Router) {
+pub(crate) async fn serve<S>(stream: S, router: Router, from: IpAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut plan = router.faults().watch();
     let epoch = plan.borrow().epoch;
     let serving = router.clone();
-    let service = service_fn(move |request| answer(request, serving.clone()));
+    let service = service_fn(move |request| answer(request, serving.clone(), from));
     let served =
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::select! {
@@ -54,7 +59,11 @@ enum Shape {
     Raw,
 }
 
-async fn answer(request: Request<Incoming>, router: Router) -> Result<Response<Full<Bytes>>, Lost> {
+async fn answer(
+    request: Request<Incoming>,
+    router: Router,
+    from: IpAddr,
+) -> Result<Response<Full<Bytes>>, Lost> {
     let mut plan = router.faults().watch();
     let delay = {
         let free = plan.wait_for(|plan| !plan.hanging).await.map_err(|_| Lost)?;
@@ -66,7 +75,7 @@ async fn answer(request: Request<Incoming>, router: Router) -> Result<Response<F
     if router.faults().take_drop(1) {
         return Err(Lost);
     }
-    let response = match handle(request, &router).await {
+    let response = match handle(request, &router, from).await {
         Ok(response) => response,
         Err(Stop::Refused { status, detail }) => refusal(status, &detail),
         Err(Stop::Lost) => return Err(Lost),
@@ -86,8 +95,9 @@ enum Stop {
 async fn handle(
     request: Request<Incoming>,
     router: &Router,
+    from: IpAddr,
 ) -> Result<Response<Full<Bytes>>, Stop> {
-    let permissions = authenticate(&request, router)?;
+    let permissions = authenticate(&request, router, from)?;
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let path = path.strip_prefix("/rest").ok_or_else(|| error(StatusCode::NOT_FOUND, ""))?;
@@ -107,12 +117,16 @@ async fn handle(
     reply(answer, &command, &shape, router, &permissions)
 }
 
-fn authenticate(request: &Request<Incoming>, router: &Router) -> Result<Permissions, Stop> {
+fn authenticate(
+    request: &Request<Incoming>,
+    router: &Router,
+    from: IpAddr,
+) -> Result<Permissions, Stop> {
     let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let basic = header.and_then(|value| value.strip_prefix("Basic ")).and_then(base64_decoded);
     let text = basic.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let (name, password) = text.split_once(':').unwrap_or_default();
-    let outcome = router.with(|world| world.check_user(name, password, "rest-api"));
+    let outcome = router.with(|world| world.check_user(name, password, "rest-api", from));
     let taken = router.faults().now().taken_policies.clone();
     match outcome {
         Ok(permissions) if !taken.iter().any(|policy| policy == "rest-api") => {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 /// What a TLS port needs, and the SHA-256 fingerprint of its certificate.
@@ -23,4 +25,17 @@ pub(crate) fn self_signed(name: &str) -> io::Result<(TlsAcceptor, [u8; 32])> {
         .with_single_cert(vec![certificate], key)
         .map_err(io::Error::other)?;
     Ok((TlsAcceptor::from(Arc::new(config)), fingerprint))
+}
+
+/// What a service without a certificate says: it would only agree to anonymous key exchange, which
+/// no client of today offers, so the handshake fails.
+pub(crate) async fn refuse(mut stream: TcpStream) {
+    /// Alert, TLS 1.2, fatal: handshake_failure (RFC 5246, section 7.2).
+    const HANDSHAKE_FAILURE: [u8; 7] = [21, 3, 3, 0, 2, 2, 40];
+    // The peer may be gone already; nobody else waits for this. Its greeting is read first, or the
+    // answer would be lost in a reset.
+    let mut greeting = [0; 4_096];
+    let _ = stream.read(&mut greeting).await;
+    let _ = stream.write_all(&HANDSHAKE_FAILURE).await;
+    let _ = stream.shutdown().await;
 }

@@ -241,6 +241,13 @@ impl World {
                 return Ok(Answer::Value(id_text(id)));
             }
             (Spot::HotspotActive, "login") => return self.login_from_outside(command),
+            (Spot::Table(Place::Certificate), "sign") => {
+                for id in self.picked(spot, command)? {
+                    self.sign(id);
+                    self.tell_change(spot, id);
+                }
+                return Ok(Answer::Done);
+            }
             (Spot::Table(Place::Script), "run") => return self.run_stored(command, permissions),
             (Spot::HotspotHost, "make-binding") => {
                 let id = *self.picked(spot, command)?.first().ok_or_else(Trap::no_such_item)?;
@@ -360,19 +367,23 @@ impl World {
         name: &str,
         password: &str,
         policy: &str,
+        from: IpAddr,
     ) -> Result<Permissions, Trap> {
-        self.check_user_by(name, policy, |stored| stored == password)
+        self.check_user_by(name, policy, from, |stored| stored == password)
     }
 
     pub(crate) fn check_user_by(
         &self,
         name: &str,
         policy: &str,
+        from: IpAddr,
         is_right: impl Fn(&str) -> bool,
     ) -> Result<Permissions, Trap> {
         let users = self.table(Place::User);
         let found = users.first("name", name).filter(|id| users.is_enabled(*id));
         let refuse = || Trap::new("invalid user name or password (6)");
+        // Who comes from elsewhere hears the same as who has the wrong password.
+        let found = found.filter(|id| covers(&users.text(*id, "address"), from));
         let id = found.filter(|id| is_right(&users.text(*id, "password"))).ok_or_else(refuse)?;
         let permissions = self.permissions_of(id);
         permissions.demand(policy)?;
@@ -397,13 +408,7 @@ impl World {
         if !services.is_enabled(id) {
             return Door::Closed;
         }
-        let allowed = services.text(id, "address");
-        let inside = |range: &str| match (Range::parse(range), from) {
-            (Some(range), IpAddr::V4(from)) => range.contains(from),
-            _ => false,
-        };
-        let welcome = allowed.is_empty() || allowed.split(',').any(inside);
-        if welcome { Door::Open } else { Door::Ignored }
+        if covers(&services.text(id, "address"), from) { Door::Open } else { Door::Ignored }
     }
 
     /// How many connections a service takes.
@@ -412,6 +417,15 @@ impl World {
         let id = services.first("name", service);
         id.and_then(|id| services.text(id, "max-sessions").parse().ok()).unwrap_or(20)
     }
+}
+
+/// Whether an `address=` that restricts where somebody comes from lets him in.
+fn covers(allowed: &str, from: IpAddr) -> bool {
+    let inside = |range: &str| match (Range::parse(range), from) {
+        (Some(range), IpAddr::V4(from)) => range.contains(from),
+        _ => false,
+    };
+    allowed.is_empty() || allowed.split(',').any(inside)
 }
 
 /// Users and groups are changed by whoever has the policy `policy`.

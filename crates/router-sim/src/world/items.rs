@@ -146,7 +146,7 @@ impl World {
                 Access::Sensitive => !sensitive,
                 Access::Read | Access::Write => false,
             };
-            if hidden || !wanted.has(field.name) {
+            if hidden || !wanted.has(field.name) || !self.has_property(place, field.name) {
                 continue;
             }
             let computed = self.computed(place, id, field.name);
@@ -385,7 +385,7 @@ impl World {
         let mut written = Vec::with_capacity(attributes.len());
         for (name, value) in attributes {
             let (at, field) = menu.field(name).ok_or_else(|| Trap::unknown_parameter(name))?;
-            if field.access == Access::Read {
+            if field.access == Access::Read || !self.has_property(place, name) {
                 return Err(Trap::unknown_parameter(name));
             }
             let value = match value {
@@ -400,9 +400,26 @@ impl World {
                     return Err(Trap::not_a_value_of(name));
                 }
             }
+            self.refuse_value(place, name, value.as_deref())?;
             written.push((at, value));
         }
         Ok(written)
+    }
+
+    /// What only this version, or the state of another menu, forbids.
+    fn refuse_value(&self, place: Place, name: &str, value: Option<&[u8]>) -> Result<(), Trap> {
+        let text = String::from_utf8_lossy(value.unwrap_or_default());
+        match (place, name) {
+            (Place::UserGroup, "policy")
+                if !text.split(',').all(|policy| self.knows_policy(policy)) =>
+            {
+                Err(Trap::not_a_value_of(name))
+            }
+            (Place::Service, "certificate") if text != "none" && !self.is_signed(&text) => {
+                Err(Trap::not_a_value_of(name))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn refuse_twin(&self, place: Place, id: Option<Id>, written: &[Written]) -> Result<(), Trap> {

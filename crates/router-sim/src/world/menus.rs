@@ -277,6 +277,17 @@ menus! {
             span("lease-time").or("30m"), text("dhcp-option-set"), text("comment"), flag("disabled"),
         ],
         name: Some("name"),
+        unique: Some((&["name"], "already have dhcp server with this name")),
+        required: &["name", "interface"],
+        ..Menu::EMPTY
+    },
+    DhcpNetwork: Menu {
+        path: "/ip/dhcp-server/network",
+        fields: &[
+            network("address"), of("gateway", Kind::Ip), text("netmask"), text("dns-server"), text("domain"),
+            text("dhcp-option-set"), text("comment"),
+        ],
+        required: &["address"],
         ..Menu::EMPTY
     },
     DhcpOption: Menu {
@@ -314,14 +325,14 @@ menus! {
     },
     Dns: Menu {
         path: "/ip/dns",
-        fields: &[text("servers"), flag("allow-remote-requests"), text("cache-size").or("2048KiB")],
+        fields: &[text("servers"), read("dynamic-servers"), flag("allow-remote-requests"), text("cache-size").or("2048KiB")],
         shape: Shape::Single,
         ..Menu::EMPTY
     },
     Service: Menu {
         path: "/ip/service",
         fields: &[
-            text("name"), number("port"), text("address"), text("certificate").or("none"),
+            text("name"), number("port"), text("address"), name_of("certificate", "/certificate", &["none"]).or("none"),
             text("tls-version").or("any"), text("vrf").or("main"), number("max-sessions").or("20"),
             flag("disabled"), flag("invalid").reading(),
         ],
@@ -375,6 +386,8 @@ menus! {
             read("fingerprint"), read("invalid-after"),
         ],
         name: Some("name"),
+        unique: Some((&["name"], "certificate with the same name already exists")),
+        required: &["name"],
         ..Menu::EMPTY
     },
     Identity: Menu {
@@ -385,7 +398,10 @@ menus! {
     },
     Ntp: Menu {
         path: "/system/ntp/client",
-        fields: &[flag("enabled").or("true"), text("servers"), text("mode").or("unicast"), read("status")],
+        fields: &[
+            flag("enabled").or("true"), text("servers"), text("primary-ntp"), text("secondary-ntp"),
+            text("server-dns-names"), text("mode").or("unicast"), read("status"),
+        ],
         shape: Shape::Single,
         ..Menu::EMPTY
     },

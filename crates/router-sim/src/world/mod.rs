@@ -5,6 +5,7 @@
 
 pub(crate) mod command;
 mod connections;
+mod console;
 mod firewall;
 mod hotspot;
 mod items;
@@ -30,6 +31,7 @@ use lango_routeros::values::MacAddress;
 use tokio::sync::broadcast;
 
 pub(crate) use command::{Answer, Command, Permissions};
+pub use console::Pasted;
 pub(crate) use people::Page;
 pub use people::{Change, PersonEvent};
 pub use row::Row;
@@ -55,6 +57,10 @@ pub(crate) struct Make {
     /// Menus that this router does not have, by path prefix.
     pub(crate) absent: Vec<String>,
     pub(crate) hotspot_sessions: Option<usize>,
+    /// As it leaves the factory: no hotspot, no PPPoE, no certificate, no NTP.
+    pub(crate) blank: bool,
+    /// Fingerprint of the certificate that TLS shows, once one is bound.
+    pub(crate) fingerprint: String,
 }
 
 /// The router.
@@ -172,6 +178,14 @@ impl World {
         self.now + self.wall_offset
     }
 
+    fn has_property(&self, place: Place, name: &str) -> bool {
+        match (place, name) {
+            (Place::Ntp, "primary-ntp" | "secondary-ntp" | "server-dns-names") => self.is_old(),
+            (Place::Ntp, "servers") => !self.is_old(),
+            _ => true,
+        }
+    }
+
     fn iso_dates(&self) -> bool {
         self.version >= (7, 10)
     }
@@ -211,7 +225,8 @@ impl World {
         self.log.push_back((self.wall(), topics.to_owned(), message));
     }
 
-    /// What a router has before anybody configures it, plus one hotspot and one PPPoE server.
+    /// What a router has before anybody configures it; unless it is to be blank, also one hotspot
+    /// and one PPPoE server.
     fn seed(&mut self) {
         let version = self.make.version.split(' ').next().unwrap_or_default().to_owned();
         let identity = self.make.identity.clone();
@@ -220,14 +235,29 @@ impl World {
             self.plant(Place::Interface, &[("name", name), ("type", kind)]);
         }
         self.plant(Place::Bridge, &[("name", "bridge")]);
+        self.plant(Place::HotspotProfile, &[("name", "default"), ("default", "true")]);
+        self.plant(Place::HotspotUserProfile, &[("name", "default"), ("default", "true")]);
+        self.plant(Place::HotspotUser, &[("name", "default-trial"), ("default", "true")]);
+        if self.make.blank {
+            self.table_mut(Place::Ntp).put_named(1, "enabled", "false");
+            // What the provider's DHCP told it.
+            self.table_mut(Place::Dns).put_named(1, "dynamic-servers", "192.0.2.1");
+            for name in ["default", "default-encryption"] {
+                self.plant(Place::PppProfile, &[("name", name), ("default", "true")]);
+            }
+        } else {
+            self.seed_customers();
+        }
+        self.seed_access();
+        self.plant(Place::Package, &[("name", "routeros"), ("version", &version)]);
+    }
+
+    fn seed_customers(&mut self) {
         self.plant(Place::Pool, &[("name", "hs-pool"), ("ranges", "10.5.0.2-10.5.255.254")]);
         self.plant(Place::Pool, &[("name", "ppp-pool"), ("ranges", "10.10.0.2-10.10.255.254")]);
         self.plant(Place::Address, &[("address", "10.5.0.1/16"), ("interface", "bridge")]);
-        self.plant(Place::HotspotProfile, &[("name", "default"), ("default", "true")]);
         let login_by = "cookie,http-chap,http-pap,mac-cookie";
         self.plant(Place::HotspotProfile, &[("name", "hsprof1"), ("login-by", login_by)]);
-        self.plant(Place::HotspotUserProfile, &[("name", "default"), ("default", "true")]);
-        self.plant(Place::HotspotUser, &[("name", "default-trial"), ("default", "true")]);
         let server = [("name", "hotspot1"), ("interface", "bridge"), ("profile", "hsprof1")];
         let server = [&server[..], &[("address-pool", "hs-pool")]].concat();
         self.plant(Place::Hotspot, &server);
@@ -236,20 +266,44 @@ impl World {
             self.plant(Place::PppProfile, &[("name", name), ("default", "true"), pool]);
         }
         self.plant(Place::PppoeServer, &[("service-name", "pppoe"), ("interface", "bridge")]);
-        self.seed_access();
-        self.plant(Place::Package, &[("name", "routeros"), ("version", &version)]);
     }
 
     fn seed_access(&mut self) {
-        for (name, port) in
-            [("www", "80"), ("www-ssl", "443"), ("api", "8728"), ("api-ssl", "8729")]
-        {
+        let services = [
+            ("telnet", "23"),
+            ("ftp", "21"),
+            ("www", "80"),
+            ("ssh", "22"),
+            ("www-ssl", "443"),
+            ("api", "8728"),
+            ("winbox", "8291"),
+            ("api-ssl", "8729"),
+        ];
+        for (name, port) in services {
             self.plant(Place::Service, &[("name", name), ("port", port)]);
         }
-        let full = menus::POLICIES.join(",");
-        let read = "local,telnet,ssh,reboot,read,test,winbox,password,web,sniff,sensitive,api,romon,rest-api";
-        let write = format!("{read},write");
-        for (name, policy) in [("full", full.as_str()), ("read", read), ("write", &write)] {
+        if !self.make.blank {
+            let id = self.plant(Place::Certificate, &[("name", "own")]);
+            self.sign(id);
+        }
+        for name in ["api-ssl", "www-ssl"] {
+            let Some(service) = self.table(Place::Service).first("name", name) else { continue };
+            let is_blank = self.make.blank;
+            let services = self.table_mut(Place::Service);
+            match (is_blank, name) {
+                (false, _) => services.put_named(service, "certificate", "own"),
+                (true, "www-ssl") => services.put_named(service, "disabled", "true"),
+                (true, _) => {}
+            }
+        }
+        // Version 6 has no REST and no policy for it.
+        let known = menus::POLICIES.iter().filter(|policy| self.knows_policy(policy));
+        let full = known.copied().collect::<Vec<_>>().join(",");
+        let read =
+            "local,telnet,ssh,reboot,read,test,winbox,password,web,sniff,sensitive,api,romon";
+        let rest = if self.is_old() { "" } else { ",rest-api" };
+        let (read, write) = (format!("{read}{rest}"), format!("{read},write{rest}"));
+        for (name, policy) in [("full", &full), ("read", &read), ("write", &write)] {
             self.plant(Place::UserGroup, &[("name", name), ("policy", policy)]);
         }
         for (name, password, group) in self.make.users.clone() {
@@ -258,6 +312,31 @@ impl World {
                 values.iter().map(|(name, value)| (*name, value.as_str())).collect();
             self.plant(Place::User, &values);
         }
+    }
+
+    fn knows_policy(&self, policy: &str) -> bool {
+        policy.trim_start_matches('!') != "rest-api" || !self.is_old()
+    }
+
+    /// Makes a certificate of a form.
+    pub(crate) fn sign(&mut self, id: Id) {
+        let until = self.wall_text(self.wall() + 3_650 * 86_400 * units::SECOND);
+        let fingerprint = self.make.fingerprint.clone();
+        self.table_mut(Place::Certificate).put_named(id, "fingerprint", &fingerprint);
+        self.table_mut(Place::Certificate).put_named(id, "invalid-after", &until);
+    }
+
+    /// Whether TLS of a service has something to show.
+    pub(crate) fn shows_certificate(&self, service: &str) -> bool {
+        let services = self.table(Place::Service);
+        let bound = services.first("name", service).map(|id| services.text(id, "certificate"));
+        bound.is_some_and(|name| self.is_signed(&name))
+    }
+
+    fn is_signed(&self, certificate: &str) -> bool {
+        let certificates = self.table(Place::Certificate);
+        let id = certificates.first("name", certificate);
+        id.is_some_and(|id| certificates.is_written(id, "fingerprint"))
     }
 
     /// Puts an item into a menu without the checks that a command goes through.

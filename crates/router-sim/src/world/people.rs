@@ -129,7 +129,7 @@ impl World {
     }
 
     fn free_address(&mut self) -> Ipv4Addr {
-        let ranges = self.pool_ranges("hs-pool");
+        let ranges = self.joining_ranges();
         let Some(range) = ranges.first() else { return Ipv4Addr::new(10, 5, 255, 254) };
         let size = range.last - range.first + 1;
         for _ in 0..size {

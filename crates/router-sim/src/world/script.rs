@@ -1,6 +1,6 @@
 //! Owns a small part of the router's script language: command lines with `[find …]`, `:put`,
-//! `:log`, `:do {…} on-error={…}`. Enough for guards and clean-ups; variables and loops are not
-//! there and end in a syntax error. (MikroTik manual, "Scripting".)
+//! `:log`, `:do {…} on-error={…}`, `:if (a = b) do={…} else={…}`. Enough for guards, clean-ups and
+//! what people paste; variables and loops are not there and end in a syntax error. (MikroTik manual, "Scripting".)
 
 use super::World;
 use super::command::{Answer, Command, Permissions};
@@ -18,6 +18,8 @@ enum Word {
     Pair(String, Box<Word>),
     /// `[…]`
     Bracket(Vec<Word>),
+    /// `(…)`
+    Paren(Vec<Word>),
     /// `{…}`
     Block(String),
     /// `"…"`, escapes resolved.
@@ -49,8 +51,13 @@ impl World {
         printed: &mut String,
     ) -> Result<(), Trap> {
         let words = words(line)?;
-        let Some(Word::Plain(first)) = words.first() else { return Ok(()) };
+        let first = match words.first() {
+            None => return Ok(()),
+            Some(Word::Plain(first)) => first,
+            Some(_) => return Err(Trap::new("syntax error: a command begins with its name")),
+        };
         match first.as_str() {
+            ":if" => return self.run_if(&words, permissions, printed),
             ":do" => return self.run_guarded(&words, permissions, printed),
             ":put" => {
                 let text = words.get(1).map(|word| self.text_of(word)).transpose()?;
@@ -97,6 +104,40 @@ impl World {
         Ok(())
     }
 
+    fn run_if(
+        &mut self,
+        words: &[Word],
+        permissions: &Permissions,
+        printed: &mut String,
+    ) -> Result<(), Trap> {
+        let wrong = || Trap::new("syntax error: :if wants (a = b) do={…}, and else={…} at most");
+        let [_, Word::Paren(condition), branches @ ..] = words else { return Err(wrong()) };
+        let [left, Word::Plain(sign), right] = condition.as_slice() else { return Err(wrong()) };
+        if sign != "=" {
+            return Err(wrong());
+        }
+        let branch = |word: &Word, wanted: &str| match word {
+            Word::Pair(name, value) if name == wanted => match &**value {
+                Word::Block(body) => Some(body.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let (then, other) = match branches {
+            [then] => (branch(then, "do").ok_or_else(wrong)?, None),
+            [then, other] => (
+                branch(then, "do").ok_or_else(wrong)?,
+                Some(branch(other, "else").ok_or_else(wrong)?),
+            ),
+            _ => return Err(wrong()),
+        };
+        let holds = normal(&self.text_of(left)?) == normal(&self.text_of(right)?);
+        if let Some(body) = if holds { Some(then) } else { other } {
+            printed.push_str(&self.run_script(&body, permissions)?);
+        }
+        Ok(())
+    }
+
     /// `/ip hotspot user disable [find name="x"]`, or the same below the menu entered before.
     fn run_command(
         &mut self,
@@ -132,7 +173,9 @@ impl World {
                 Word::Plain(text) | Word::Quoted(text) => {
                     command = command.with("numbers", text.as_str())
                 }
-                Word::Block(_) | Word::Like(..) => return Err(Trap::new("syntax error")),
+                Word::Block(_) | Word::Paren(_) | Word::Like(..) => {
+                    return Err(Trap::new("syntax error"));
+                }
             }
         }
         if let Some(items) = items {
@@ -178,7 +221,7 @@ impl World {
             return Err(Trap::new("syntax error: only [find …] is known here"));
         }
         let mut query = super::query::Query::default();
-        let mut likes = Vec::new();
+        let (mut likes, mut unlike) = (Vec::new(), Vec::new());
         for word in &inside[1..] {
             match word {
                 Word::Plain(joint) if joint == "where" || joint == "and" => {}
@@ -186,21 +229,33 @@ impl World {
                     let (name, wanted) = name
                         .strip_prefix('!')
                         .map_or((name.as_str(), "true"), |name| (name, "false"));
+                    self.refuse_unknown(spot, name)?;
                     query = query.and(super::query::Query::equal(name, wanted.as_bytes()));
                 }
                 Word::Pair(name, value) => {
                     let value = self.text_of(value)?;
+                    if let Some(name) = name.strip_suffix('!') {
+                        self.refuse_unknown(spot, name)?;
+                        unlike.push((name, normal(&value).to_owned()));
+                        continue;
+                    }
+                    self.refuse_unknown(spot, name)?;
                     query = query.and(super::query::Query::equal(name, normal(&value).as_bytes()));
                 }
-                Word::Like(name, pattern) => likes.push((name.as_str(), pattern.as_str())),
+                Word::Like(name, pattern) => {
+                    self.refuse_unknown(spot, name)?;
+                    likes.push((name.as_str(), pattern.as_str()));
+                }
                 _ => return Err(Trap::new("syntax error in find")),
             }
         }
         let like = |id: &Id| {
-            likes.is_empty()
+            (likes.is_empty() && unlike.is_empty())
                 || self.row(spot, *id, &Wanted::All, true).is_some_and(|row| {
                     likes.iter().all(|(name, pattern)| {
                         row.text(name).is_some_and(|text| is_like(&text, pattern))
+                    }) && unlike.iter().all(|(name, value)| {
+                        row.text(name).is_none_or(|text| text != value.as_str())
                     })
                 })
         };
@@ -212,19 +267,53 @@ impl World {
         match word {
             Word::Plain(text) | Word::Quoted(text) | Word::Block(text) => Ok(text.clone()),
             Word::Bracket(inside) => self.bracket_text(inside),
-            Word::Pair(..) | Word::Like(..) => Err(Trap::new("syntax error")),
+            Word::Paren(_) | Word::Pair(..) | Word::Like(..) => Err(Trap::new("syntax error")),
         }
     }
 
-    /// `[:len [/menu find …]]` and `[/menu find …]`.
+    /// `[:len [/menu find …]]`, `[:pick [/menu find …] 0]`, `[/menu get …]`, `[/menu find …]`.
     fn bracket_text(&self, inside: &[Word]) -> Result<String, Trap> {
-        if let [Word::Plain(len), Word::Bracket(items)] = inside
-            && len == ":len"
-        {
-            return Ok(self.find_anywhere(items)?.len().to_string());
+        match inside {
+            [Word::Plain(len), Word::Bracket(items)] if len == ":len" => {
+                return Ok(self.find_anywhere(items)?.len().to_string());
+            }
+            [Word::Plain(pick), Word::Bracket(items), Word::Plain(at)] if pick == ":pick" => {
+                let at: usize = at.parse().map_err(|_| Trap::new("syntax error: :pick"))?;
+                let picked = self.find_anywhere(items)?.get(at).copied();
+                return Ok(picked.map(id_text).unwrap_or_default());
+            }
+            [.., Word::Plain(get), Word::Plain(name)] if get == "get" => {
+                return self.setting(&inside[..inside.len() - 2], name);
+            }
+            _ => {}
         }
         let ids = self.find_anywhere(inside)?;
         Ok(ids.into_iter().map(id_text).collect::<Vec<_>>().join(";"))
+    }
+
+    /// One property of a menu of settings.
+    fn setting(&self, path: &[Word], name: &str) -> Result<String, Trap> {
+        let plain = path.iter().map(|word| match word {
+            Word::Plain(text) => Ok(text.trim_matches('/')),
+            _ => Err(Trap::new("syntax error: get")),
+        });
+        let path = plain.collect::<Result<Vec<_>, _>>()?.join("/");
+        let spot = self.spot(&format!("/{path}"))?;
+        self.refuse_unknown(spot, name)?;
+        if !spot.is_single() {
+            return Err(Trap::new("syntax error: get is known here of settings only"));
+        }
+        let row = self.row(spot, 1, &Wanted::All, true);
+        let value = row.as_ref().and_then(|row| row.text(name));
+        Ok(value.map(std::borrow::Cow::into_owned).unwrap_or_default())
+    }
+
+    /// A name that means nothing in a menu would find nothing, and hide a mistake.
+    fn refuse_unknown(&self, spot: Spot, name: &str) -> Result<(), Trap> {
+        let Spot::Table(place) = spot else { return Ok(()) };
+        let known = [".id", "dynamic"].contains(&name)
+            || (self.table(place).menu.field(name).is_some() && self.has_property(place, name));
+        if known { Ok(()) } else { Err(Trap::unknown_parameter(name)) }
     }
 
     fn find_anywhere(&self, inside: &[Word]) -> Result<Vec<Id>, Trap> {
@@ -323,9 +412,13 @@ fn word(chars: &[char], at: &mut usize) -> Result<Word, Trap> {
             *at += 1;
             return Ok(Word::Bracket(spread_path(words_until(chars, at, Some(']'))?)));
         }
+        Some('(') => {
+            *at += 1;
+            return Ok(Word::Paren(words_until(chars, at, Some(')'))?));
+        }
         Some('{') => return block(chars, at),
         Some('"') => return quoted(chars, at).map(Word::Quoted),
-        Some(']' | '}') => return Err(Trap::new("syntax error: bracket was never opened")),
+        Some(']' | '}' | ')') => return Err(Trap::new("syntax error: bracket was never opened")),
         _ => {}
     }
     let mut text = String::new();
@@ -344,7 +437,11 @@ fn word(chars: &[char], at: &mut usize) -> Result<Word, Trap> {
                 *at += 1;
                 return Ok(Word::Like(text, quoted(chars, at)?));
             }
-            char if char.is_whitespace() || matches!(char, '[' | ']' | '{' | '}' | ';') => break,
+            char if char.is_whitespace()
+                || matches!(char, '[' | ']' | '{' | '}' | '(' | ')' | ';') =>
+            {
+                break;
+            }
             '"' => break,
             char => text.push(*char),
         }
@@ -359,8 +456,9 @@ fn value(chars: &[char], at: &mut usize) -> Result<Word, Trap> {
         return word(chars, at);
     }
     let mut text = String::new();
-    while let Some(char) =
-        chars.get(*at).filter(|char| !char.is_whitespace() && !matches!(char, ']' | '}' | ';'))
+    while let Some(char) = chars
+        .get(*at)
+        .filter(|char| !char.is_whitespace() && !matches!(char, ']' | '}' | ')' | ';'))
     {
         text.push(*char);
         *at += 1;
@@ -402,31 +500,42 @@ fn quoted(chars: &[char], at: &mut usize) -> Result<String, Trap> {
         return Err(Trap::new("syntax error: quotes expected"));
     }
     *at += 1;
-    let mut text = String::new();
+    let mut text = Vec::new();
     while let Some(char) = chars.get(*at) {
         *at += 1;
         match char {
-            '"' => return Ok(text),
-            '\\' => {
-                let escaped = chars.get(*at).copied().unwrap_or('\\');
-                *at += 1;
-                text.push(match escaped {
-                    'n' => '\n',
-                    'r' => '\r',
-                    't' => '\t',
-                    other => other,
-                });
-            }
+            '"' => return Ok(String::from_utf8_lossy(&text).into_owned()),
+            '\\' => text.push(escaped(chars, at)?),
             // `$name` stands for a variable, and no variable is ever set here.
             '$' => {
                 while chars.get(*at).is_some_and(char::is_ascii_alphanumeric) {
                     *at += 1;
                 }
             }
-            char => text.push(*char),
+            char => text.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
     Err(Trap::new("syntax error: quotes are not closed"))
+}
+
+/// What stands behind a backslash. (MikroTik manual, "Scripting", "Constant Escape Sequences".)
+fn escaped(chars: &[char], at: &mut usize) -> Result<u8, Trap> {
+    let unknown = || Trap::new("syntax error: unknown escape");
+    let first = chars.get(*at).copied().ok_or_else(unknown)?;
+    *at += 1;
+    Ok(match first {
+        'n' => b'\n',
+        'r' => b'\r',
+        't' => b'\t',
+        '_' => b' ',
+        '"' | '\\' | '$' | '?' => first as u8,
+        _ => {
+            let second = chars.get(*at).copied().and_then(|digit| digit.to_digit(16));
+            *at += 1;
+            let byte = first.to_digit(16).ok_or_else(unknown)? * 16 + second.ok_or_else(unknown)?;
+            u8::try_from(byte).map_err(|_| unknown())?
+        }
+    })
 }
 
 /// The little of regular expressions that clean-ups use: `^`, `$` and `.`.

@@ -27,6 +27,8 @@ mod progress;
 mod provision;
 mod restore;
 mod router;
+mod router_proofs;
+mod router_setup;
 mod router_test;
 mod serve;
 mod service;
@@ -103,7 +105,7 @@ enum Command {
     Cleanup(cleanup::CleanupArguments),
     /// Throw a customer off now and keep him off until `service resume`
     Disconnect(disconnect::DisconnectArguments),
-    /// Routers: add, list, show, change, test, remove
+    /// Routers: set up, add, list, show, change, test, remove
     #[command(subcommand)]
     Router(router::RouterCommand),
     /// Plans: add, list, show, change, retire, offer

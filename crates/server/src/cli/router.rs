@@ -4,6 +4,7 @@ use super::Everywhere;
 use super::desk::Desk;
 use super::dialogue::ask_secretly;
 use super::output::{Paint, Shape, json, line, note, printed, shown};
+use super::router_setup::{SetupArguments, setup};
 use super::router_test::{TestArguments, test};
 use super::table::Table;
 use crate::config::environment;
@@ -21,6 +22,8 @@ use std::process::ExitCode;
 
 #[derive(clap::Subcommand)]
 pub(super) enum RouterCommand {
+    /// Print what to paste into a router's terminal before it is added
+    Setup(SetupArguments),
     /// Add a router; every live access is brought onto it
     Add(AddArguments),
     /// Routers and how they do
@@ -110,14 +113,16 @@ pub(super) async fn run(
     everywhere: &Everywhere,
     command: RouterCommand,
 ) -> anyhow::Result<ExitCode> {
-    let desk = Desk::open(everywhere).await?;
+    let desk = async || Desk::open(everywhere).await;
     match command {
-        RouterCommand::Add(arguments) => add(&desk, arguments).await?,
-        RouterCommand::List(arguments) => list(&desk, &arguments).await?,
-        RouterCommand::Show(arguments) => show(&desk, &arguments).await?,
-        RouterCommand::Change(arguments) => change(&desk, arguments).await?,
-        RouterCommand::Test(arguments) => return test(&desk, arguments).await,
-        RouterCommand::Remove(arguments) => remove(&desk, &arguments).await?,
+        // Works before there is any database.
+        RouterCommand::Setup(arguments) => setup(arguments)?,
+        RouterCommand::Add(arguments) => add(&desk().await?, arguments).await?,
+        RouterCommand::List(arguments) => list(&desk().await?, &arguments).await?,
+        RouterCommand::Show(arguments) => show(&desk().await?, &arguments).await?,
+        RouterCommand::Change(arguments) => change(&desk().await?, arguments).await?,
+        RouterCommand::Test(arguments) => return test(&desk().await?, arguments).await,
+        RouterCommand::Remove(arguments) => remove(&desk().await?, &arguments).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

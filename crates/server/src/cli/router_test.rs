@@ -2,12 +2,13 @@
 
 use super::desk::Desk;
 use super::output::{Paint, json, line, shown};
+use super::router_proofs::{dns, fasttrack, guard, prove, set_up, way};
+use crate::enforcement::routeros::setup::Way;
 use crate::observe::chain;
 use crate::reconcile::connect::{credentials, endpoint};
 use lango_routeros::menus::{Clock, Identity, Resource, RouterUser, UserGroup};
-use lango_routeros::{
-    Connection, Endpoint, Error, Print, Protocol, Query, Tls, TrapKind, fingerprint,
-};
+use lango_routeros::{Connection, Endpoint, Error, Print, Query, Tls, TrapKind, fingerprint};
+use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use tokio::net::TcpStream;
 
@@ -36,7 +37,7 @@ struct Step {
 
 #[derive(serde::Serialize)]
 #[serde(rename_all = "snake_case", tag = "result")]
-enum StepResult {
+pub(super) enum StepResult {
     Ok {
         found: String,
     },
@@ -53,32 +54,36 @@ enum StepResult {
 
 use StepResult::{Failed, Notice};
 
-fn ok(found: impl Into<String>) -> StepResult {
+pub(super) fn ok(found: impl Into<String>) -> StepResult {
     StepResult::Ok { found: found.into() }
 }
 
-fn notice(found: impl Into<String>, advice: impl Into<String>) -> StepResult {
+pub(super) fn notice(found: impl Into<String>, advice: impl Into<String>) -> StepResult {
     Notice { found: found.into(), advice: advice.into() }
 }
 
-fn failed(problem: impl Into<String>, advice: impl Into<String>) -> StepResult {
+pub(super) fn failed(problem: impl Into<String>, advice: impl Into<String>) -> StepResult {
     Failed { problem: problem.into(), advice: advice.into() }
 }
 
 /// What was tried so far; told at once, because a dead router takes its time.
-struct Protocolled {
+pub(super) struct Protocolled {
     steps: Vec<Step>,
     wants_json: bool,
 }
 
 impl Protocolled {
-    fn add(&mut self, step: &'static str, result: StepResult) -> anyhow::Result<()> {
+    pub(super) fn add(&mut self, step: &'static str, result: StepResult) -> anyhow::Result<()> {
         let step = Step { step, result };
         if !self.wants_json {
             tell(&step)?;
         }
         self.steps.push(step);
         Ok(())
+    }
+
+    pub(super) fn has(&self, step: &str) -> bool {
+        self.steps.iter().any(|said| said.step == step)
     }
 
     fn is_passed(&self) -> bool {
@@ -93,17 +98,25 @@ pub(super) async fn test(desk: &Desk, arguments: TestArguments) -> anyhow::Resul
     let timeouts = desk.config.router_timeouts;
     let mut said = Protocolled { steps: Vec::new(), wants_json: arguments.json };
 
-    said.add("reach", reach(&endpoint, timeouts.connect).await)?;
+    let by = way(&endpoint);
+    let (reached, from) = reach(&endpoint, timeouts.connect).await;
+    said.add("reach", reached)?;
     if said.is_passed() {
-        said.add("encryption", encryption(&endpoint, timeouts).await)?;
+        said.add("encryption", encryption(&endpoint, timeouts, from).await)?;
     }
     if said.is_passed() {
         match Connection::open(&endpoint, &credentials, timeouts).await {
             Ok(connection) => {
                 said.add("login", ok(format!("as {}", shown(&credentials.user))))?;
                 inside(desk, &connection, &credentials.user, &mut said).await?;
+                prove(&connection, (&credentials.user, by, from), &mut said).await?;
+                said.add("guard", guard(&connection).await)?;
+                said.add("fasttrack", fasttrack(&connection).await)?;
+                said.add("dns", dns(&connection).await)?;
             }
-            Err(error) => said.add("login", failed(chain(&error), login_advice(&error)))?,
+            Err(error) => {
+                said.add("login", failed(chain(&error), login_advice(&error, by, from)))?
+            }
         }
     }
     let passed = said.is_passed();
@@ -116,16 +129,19 @@ pub(super) async fn test(desk: &Desk, arguments: TestArguments) -> anyhow::Resul
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn reach(endpoint: &Endpoint, limit: std::time::Duration) -> StepResult {
+/// Whether there is a way to it, and from which address we take it.
+async fn reach(endpoint: &Endpoint, limit: std::time::Duration) -> (StepResult, Option<Ipv4Addr>) {
     let (host, port) = (endpoint.host.as_str(), endpoint.port);
-    let service = match (endpoint.protocol, matches!(endpoint.tls, Tls::Off)) {
-        (Protocol::Api, true) => "api",
-        (Protocol::Api, false) => "api-ssl",
-        (Protocol::Rest, true) => "www",
-        (Protocol::Rest, false) => "www-ssl",
-    };
-    match tokio::time::timeout(limit, TcpStream::connect((host, port))).await {
-        Ok(Ok(_)) => ok(format!("{host}:{port} answers")),
+    let service = way(endpoint).service();
+    let result = match tokio::time::timeout(limit, TcpStream::connect((host, port))).await {
+        Ok(Ok(stream)) => {
+            let from = stream.local_addr().ok().map(|address| address.ip().to_canonical());
+            let from = from.and_then(|from| match from {
+                IpAddr::V4(from) => Some(from),
+                IpAddr::V6(_) => None,
+            });
+            return (ok(format!("{host}:{port} answers")), from);
+        }
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => failed(
             format!("{host} refuses port {port}"),
             format!("switch the service on: /ip service enable {service}; look at its port"),
@@ -138,10 +154,15 @@ async fn reach(endpoint: &Endpoint, limit: std::time::Duration) -> StepResult {
             format!("{host}:{port} did not answer within {limit:?}"),
             "check power, line and the router's firewall: it must accept this machine",
         ),
-    }
+    };
+    (result, None)
 }
 
-async fn encryption(endpoint: &Endpoint, timeouts: lango_routeros::Timeouts) -> StepResult {
+async fn encryption(
+    endpoint: &Endpoint,
+    timeouts: lango_routeros::Timeouts,
+    from: Option<Ipv4Addr>,
+) -> StepResult {
     if matches!(endpoint.tls, Tls::Off) {
         return notice("none", "keep it inside a VPN, or use apis:// or rests:// instead");
     }
@@ -163,23 +184,27 @@ async fn encryption(endpoint: &Endpoint, timeouts: lango_routeros::Timeouts) -> 
         }
         Err(error) => failed(
             chain(&error),
-            "bind a certificate to the service: /ip service set api-ssl certificate=…",
+            format!("its service needs a certificate: {}", set_up(way(endpoint), from)),
         ),
     }
 }
 
-fn login_advice(error: &Error) -> &'static str {
-    match error {
+fn login_advice(error: &Error, by: Way, from: Option<Ipv4Addr>) -> String {
+    let advice = match error {
         Error::LoginRefused { .. } => {
-            "check user and password, and that the user's group has the policy `api` (for REST \
-             `rest-api`); a router that is still starting refuses too"
+            return format!(
+                "check user and password; a router that is still starting refuses too. If it was \
+                 never set up for Lango, or the user may not come from here: {}",
+                set_up(by, from)
+            );
         }
         Error::TimedOut { .. } => {
             "the port answers and the service does not: look at /ip service address="
         }
         Error::Untrusted { .. } => "pin the certificate that the router shows now",
         _ => "is this port the router's API or REST service?",
-    }
+    };
+    advice.to_owned()
 }
 
 async fn inside(
@@ -256,7 +281,10 @@ fn unseen(error: &Error) -> StepResult {
 async fn hotspot(connection: &Connection) -> StepResult {
     match connection.print(Print::of("/ip/hotspot").only(&["name", "disabled"])).await {
         Ok(servers) => match servers.iter().filter(|server| !server.flag("disabled")).count() {
-            0 => notice("no server runs", "for hotspot customers set one up: /ip hotspot setup"),
+            0 => notice(
+                "no server runs",
+                "for hotspot customers: lango router setup --from … --hotspot INTERFACE",
+            ),
             count => ok(super::output::counted(count, "server", "servers")),
         },
         Err(error) => refusal(&error, "hotspot customers and vouchers"),
@@ -287,7 +315,7 @@ async fn menu(connection: &Connection, path: &str, needed_for: &str) -> StepResu
     }
 }
 
-fn refusal(error: &Error, needed_for: &str) -> StepResult {
+pub(super) fn refusal(error: &Error, needed_for: &str) -> StepResult {
     let kind = error.trap().map(|trap| &trap.kind);
     match kind {
         Some(TrapKind::NoSuchCommand) => {
@@ -315,7 +343,7 @@ async fn clock(desk: &Desk, connection: &Connection) -> StepResult {
         true => ok(format!("{ahead} s ahead of ours")),
         false => failed(
             format!("{ahead} s ahead of ours"),
-            "set up NTP and the time zone: /system ntp client, /system clock",
+            "paste what lango router setup prints for `ntp`; look at the time zone: /system clock",
         ),
     }
 }

@@ -2,11 +2,25 @@
 
 use crate::observe::pulse::Beats;
 use lango_domain::time::Span;
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use std::time::Duration;
+
+/// What a number about a request is told by. Only what we chose ourselves: a label that a caller
+/// could choose would fill the memory.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct Asked {
+    /// GET, POST …, or `other`.
+    pub method: &'static str,
+    /// The path as it is declared, with names for what varies.
+    pub route: String,
+    /// The status of the answer.
+    pub status: u16,
+}
 
 /// All numbers of one process.
 #[derive(Debug)]
@@ -25,6 +39,7 @@ pub struct Metrics {
     /// Routers that do not.
     pub routers_down: Gauge,
     lateness: Histogram,
+    requests: Family<Asked, Histogram, fn() -> Histogram>,
     last_pass: Family<[(&'static str, &'static str); 1], Gauge>,
 }
 
@@ -52,6 +67,16 @@ impl Default for Metrics {
             Unit::Seconds,
             lateness.clone(),
         );
+        let requests: Family<Asked, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| {
+                Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 30.0])
+            });
+        registry.register_with_unit(
+            "http_request_duration",
+            "From the request to its answer",
+            Unit::Seconds,
+            requests.clone(),
+        );
         let last_pass = Family::default();
         registry.register_with_unit(
             "engine_last_pass",
@@ -68,6 +93,7 @@ impl Default for Metrics {
             routers_up,
             routers_down,
             lateness,
+            requests,
             last_pass,
         }
     }
@@ -77,6 +103,11 @@ impl Metrics {
     /// Notes how late a cut was.
     pub fn note_lateness(&self, lateness: Span) {
         self.lateness.observe(lateness.to_std().as_secs_f64());
+    }
+
+    /// Notes an answered request.
+    pub fn note_request(&self, asked: Asked, took: Duration) {
+        self.requests.get_or_create(&asked).observe(took.as_secs_f64());
     }
 
     /// Everything in the Prometheus text format.

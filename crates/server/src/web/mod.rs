@@ -4,6 +4,7 @@
 pub mod api;
 pub(crate) mod kept;
 pub mod listen;
+mod record;
 
 use crate::app::App;
 use crate::reconcile::supervisor::Boards;
@@ -89,6 +90,7 @@ pub fn routes(app: App, boards: Boards, manners: Manners) -> Router {
     });
     let (timeouts, patience) = (manners.timeouts, manners.patience);
     let entrance = Entrance { app, boards, timeouts, limits, patience, description };
+    let record = axum::middleware::from_fn_with_state(entrance.clone(), record::record);
     doors
         .router
         .route("/healthz", get(healthz))
@@ -97,6 +99,7 @@ pub fn routes(app: App, boards: Boards, manners: Manners) -> Router {
         .route("/api/openapi.json", get(description_of_the_api))
         .fallback(async || Problem::no_such_path())
         .method_not_allowed_fallback(async || Problem::no_such_method())
+        .layer(record)
         .with_state(entrance)
 }
 

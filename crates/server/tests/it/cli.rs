@@ -384,11 +384,26 @@ async fn routers_are_tested_compared_and_obeyed() {
             "ppp",
             "address list",
             "scheduler",
-            "clock"
+            "clock",
+            "group",
+            "user",
+            "service",
+            "firewall",
+            "ntp",
+            "plain services",
+            "hotspot address",
+            "hotspot pool",
+            "dhcp",
+            "dhcp network",
+            "hotspot login",
+            "guard",
+            "fasttrack",
+            "dns"
         ]
     );
 
-    let order = ["service", "add", "--plan", "1 hour", "--hotspot", "ann", "--password", "pw"];
+    let order =
+        ["service", "add", "--plan", "1 hour", "--hotspot", "ann", "--password", "pw", "--paid"];
     shop.lango(&order).ok();
     let dry = shop.lango(&["sync", "--once", "--dry-run"]).ok();
     assert!(dry.out.contains("Router1: 1 difference (1 expected, 0 online)"), "{dry:?}");

@@ -183,8 +183,8 @@ async fn a_service_moves_between_routers_and_customers() {
         let there = [("name", "ann"), ("disabled", "false")];
         sim.router().matching("/ip/hotspot/user", &there).len()
     };
-    let order = ["service", "add", "--plan", "1 hour", "--hotspot", "ann", "--router", "R1"];
-    shop.lango(&order).ok();
+    let order = ["service", "add", "--plan", "1 hour", "--hotspot", "ann", "--paid"];
+    shop.lango(&[order.as_slice(), &["--router", "R1"]].concat()).ok();
     shop.lango(&["sync", "--once"]).ok();
     assert_eq!((holds(&first), holds(&second)), (1, 0));
 

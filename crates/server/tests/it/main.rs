@@ -12,4 +12,5 @@ mod driver;
 mod feed;
 mod harness;
 mod listener;
+mod setup;
 mod stories;

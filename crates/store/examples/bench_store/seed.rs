@@ -17,6 +17,7 @@ use lango_domain::wanted::Wanted;
 use lango_store::activity::Activity;
 use lango_store::cuts::Cut;
 use lango_store::grants::{NewGrant, StoredGrant};
+use lango_store::radius::RadiusSession;
 use lango_store::receipts::Receipt;
 use lango_store::sessions::Session;
 use lango_store::tenants::Tenant;
@@ -384,6 +385,7 @@ fn message(job: &lango_store::jobs::Job) -> lango_store::jobs::Message {
 /// Session `n` that lasts belongs to the grant of the same number, and so does one before it.
 async fn add_sessions(tx: &mut Tx<'_>, size: Size, from: i64, to: i64) -> Result<(), Error> {
     use lango_store::sessions;
+    let mut told = Vec::new();
     for number in from..=to {
         let grant = (number - 1) % size.grants + 1;
         let earlier = session(number, grant);
@@ -391,8 +393,34 @@ async fn add_sessions(tx: &mut Tx<'_>, size: Size, from: i64, to: i64) -> Result
         sessions::close(tx, earlier.id, NOW, Span::minutes(5), DataSize::megabytes(80)).await?;
         sessions::open(tx, &session(size.sessions + number, grant)).await?;
         sessions::see_device(tx, tenant_of(grant), mac_of(grant), earlier.grant, NOW).await?;
+        told.push(as_told(&session(size.sessions + number, grant), None));
+        told.push(as_told(&earlier, Some(NOW)));
     }
-    Ok(())
+    lango_store::radius::save(tx, &told).await
+}
+
+/// The session as its NAS counts it.
+fn as_told(session: &Session, ended_at: Option<Timestamp>) -> RadiusSession {
+    RadiusSession {
+        id: session.id,
+        tenant: session.tenant,
+        router: session.router,
+        grant: Some(session.grant),
+        key: scatter(session.id.raw()).to_le_bytes().to_vec(),
+        identifiers: b"ann".to_vec(),
+        mac: session.mac,
+        address: session.address.clone(),
+        started_at: session.started_at,
+        updated_at: NOW - Span::seconds(session.id.raw() % 300),
+        ended_at,
+        cause: None,
+        uptime: session.uptime,
+        input: session.data,
+        output: session.data,
+        uptime_noted: session.uptime,
+        data_noted: session.data,
+        metered: false,
+    }
 }
 
 fn session(id: i64, grant: i64) -> Session {

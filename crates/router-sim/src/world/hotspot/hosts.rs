@@ -16,7 +16,8 @@ impl World {
     pub(crate) fn hotspot_server(&self, ip: Ipv4Addr) -> Option<Server> {
         let servers = self.table(Place::Hotspot);
         let serves = |id: &Id| {
-            servers.is_enabled(*id) && self.pool_contains(&servers.text(*id, "address-pool"), ip)
+            servers.is_enabled(*id)
+                && self.server_ranges(*id).iter().any(|range| range.contains(ip))
         };
         let id = servers.ids().find(serves)?;
         Some(Server {
@@ -25,14 +26,40 @@ impl World {
         })
     }
 
+    /// Whom a server serves: the addresses of its pool; without one, the networks that its
+    /// interface is in.
+    fn server_ranges(&self, server: Id) -> Vec<Range> {
+        let servers = self.table(Place::Hotspot);
+        let pool = servers.text(server, "address-pool");
+        if pool != "none" {
+            return self.pool_ranges(&pool);
+        }
+        let addresses = self.table(Place::Address);
+        let here = addresses.find("interface", &servers.text(server, "interface"));
+        let here = here.into_iter().filter(|id| addresses.is_enabled(*id));
+        here.filter_map(|id| Range::parse(&addresses.text(id, "address"))).collect()
+    }
+
+    /// Where who joins gets his address from: the server's pool, else that of DHCP there.
+    pub(crate) fn joining_ranges(&self) -> Vec<Range> {
+        let servers = self.table(Place::Hotspot);
+        let Some(server) = servers.ids().find(|id| servers.is_enabled(*id)) else {
+            return Vec::new();
+        };
+        let pool = servers.text(server, "address-pool");
+        if pool != "none" {
+            return self.pool_ranges(&pool);
+        }
+        let leasing = self.table(Place::DhcpServer);
+        let here = leasing.find("interface", &servers.text(server, "interface"));
+        let on = here.into_iter().find(|id| leasing.is_enabled(*id));
+        on.map(|id| self.pool_ranges(&leasing.text(id, "address-pool"))).unwrap_or_default()
+    }
+
     pub(crate) fn pool_ranges(&self, pool: &str) -> Vec<Range> {
         let pools = self.table(Place::Pool);
         let Some(id) = pools.first("name", pool) else { return Vec::new() };
         pools.text(id, "ranges").split(',').filter_map(Range::parse).collect()
-    }
-
-    pub(super) fn pool_contains(&self, pool: &str, ip: Ipv4Addr) -> bool {
-        self.pool_ranges(pool).iter().any(|range| range.contains(ip))
     }
 
     pub(super) fn server_name(&self, server: Server) -> String {

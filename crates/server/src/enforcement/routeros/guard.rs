@@ -7,6 +7,7 @@
 
 use super::connections;
 use super::owner::{self, CUT_BY_GUARD, mark, mark_with, object_name};
+use super::setup::quoted;
 use super::static_ip::{EXPIRED, PAID};
 use super::visit::{Task, Visit, Write, is_refusal};
 use crate::enforcement::Order;
@@ -182,27 +183,4 @@ fn script(order: &Order) -> String {
         false => format!(":do {{{line}}} on-error={{}}"),
     });
     guarded.collect::<Vec<_>>().join("\n")
-}
-
-/// A text in a script. Inside quotes `$x` would expand to nothing.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for char in text.chars() {
-        if matches!(char, '\\' | '"' | '$') {
-            quoted.push('\\');
-        }
-        quoted.push(char);
-    }
-    quoted.push('"');
-    quoted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_cannot_break_out_of_its_script() {
-        assert_eq!(quoted(r#"a"];/user/add$x\"#), r#""a\"];/user/add\$x\\""#);
-    }
 }

@@ -14,6 +14,7 @@ mod owner;
 mod pppoe;
 mod presence;
 mod profiles;
+pub mod setup;
 mod static_ip;
 mod survey;
 mod visit;

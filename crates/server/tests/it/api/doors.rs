@@ -183,3 +183,26 @@ async fn what_cannot_be_read_is_named_with_its_place() {
     let text = [("content-type", "text/plain")];
     house.ask_with("POST", "/api/v1/plans", &text, PLAN).await.problem(415, "wrong-type");
 }
+
+#[tokio::test]
+async fn every_answer_has_an_id_and_is_counted_by_its_route() {
+    let house = House::on(Engine::Sqlite).await;
+    let theirs = format!("/api/v1/grants/{}", house.theirs.ids["grant"]);
+    let answer = house.ask_with("GET", &theirs, &[("x-request-id", "monday-7")], "").await;
+    assert_eq!(answer.headers["x-request-id"], "monday-7");
+    let refused = house.send("GET", "/nowhere/ann", &[], "").await;
+    assert_eq!(refused.headers["x-request-id"].len(), 16, "{refused:?}");
+    for answer in [&answer, &refused] {
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
+        assert_eq!(answer.headers["cache-control"], "no-store");
+    }
+    let numbers = house.send("GET", "/metrics", &[], "").await.text();
+    let counted = |method: &str, route: &str, status: u16| {
+        let labels = format!("{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}} 1\n");
+        numbers.contains(&format!("lango_http_request_duration_seconds_count{labels}"))
+    };
+    assert!(counted("GET", "/api/v1/grants/{grant}", 404), "{numbers}");
+    // What somebody typed is no label.
+    assert!(counted("GET", "none", 404), "{numbers}");
+    assert!(!numbers.contains("nowhere") && !numbers.contains(&house.theirs.ids["grant"]));
+}

@@ -1,0 +1,350 @@
+//! What NASes tell by RADIUS: sessions as they count them, usage by the hour, how they sign.
+
+use crate::{Arg, Error, FromRow, Row, Sql, ToArg, ToArgs, Tx, args, bulk, sql};
+use lango_domain::ids::{GrantId, Id, RouterId, SessionId, TenantId};
+use lango_domain::mac_address::MacAddress;
+use lango_domain::quantity::DataSize;
+use lango_domain::time::{Span, Timestamp};
+
+/// A session as its NAS counts it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RadiusSession {
+    /// Its identity; the session of the same id in `sessions` is what staff see.
+    pub id: SessionId,
+    /// Whose NAS.
+    pub tenant: TenantId,
+    /// On which NAS.
+    pub router: RouterId,
+    /// By which right; none if it is nobody's that we know.
+    pub grant: Option<GrantId>,
+    /// By what the NAS names it, hashed.
+    pub key: Vec<u8>,
+    /// The attributes that name it to the NAS, as received.
+    pub identifiers: Vec<u8>,
+    /// The device, if the NAS says.
+    pub mac: Option<MacAddress>,
+    /// Its address, if the NAS says.
+    pub address: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When the NAS last spoke of it.
+    pub updated_at: Timestamp,
+    /// When it ended; none while it lasts.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended, in the NAS's words or ours.
+    pub cause: Option<String>,
+    /// How long it was or is.
+    pub uptime: Span,
+    /// What the customer sent.
+    pub input: DataSize,
+    /// What the customer received.
+    pub output: DataSize,
+    /// How much of the time the grant was told.
+    pub uptime_noted: Span,
+    /// How much of the data the grant was told.
+    pub data_noted: DataSize,
+    /// Whether the grant must hear every report: its time online or its data is limited.
+    pub metered: bool,
+}
+
+impl FromRow for RadiusSession {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(RadiusSession {
+            id: row.get(0)?,
+            tenant: row.get(1)?,
+            router: row.get(2)?,
+            grant: row.get(3)?,
+            key: row.get(4)?,
+            identifiers: row.get(5)?,
+            mac: row.get(6)?,
+            address: row.get(7)?,
+            started_at: row.get(8)?,
+            updated_at: row.get(9)?,
+            ended_at: row.get(10)?,
+            cause: row.get(11)?,
+            uptime: row.get(12)?,
+            input: row.get(13)?,
+            output: row.get(14)?,
+            uptime_noted: row.get(15)?,
+            data_noted: row.get(16)?,
+            metered: row.get(17)?,
+        })
+    }
+}
+
+/// Who is online by a grant, as a login asks it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Occupant {
+    /// By which grant.
+    pub grant: GrantId,
+    /// The device, if it is known.
+    pub mac: Option<MacAddress>,
+    /// On which router.
+    pub router: RouterId,
+    /// Since when.
+    pub started_at: Timestamp,
+}
+
+impl FromRow for Occupant {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        let (grant, mac) = (row.get(0)?, row.get(1)?);
+        Ok(Occupant { grant, mac, router: row.get(2)?, started_at: row.get(3)? })
+    }
+}
+
+/// What a grant used in an hour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HourOfUsage {
+    /// Which grant.
+    pub grant: GrantId,
+    /// The beginning of the hour.
+    pub hour: Timestamp,
+    /// What the customer sent.
+    pub input: DataSize,
+    /// What he received.
+    pub output: DataSize,
+}
+
+impl FromRow for HourOfUsage {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        let (grant, hour) = (row.get(0)?, row.get(1)?);
+        Ok(HourOfUsage { grant, hour, input: row.get(2)?, output: row.get(3)? })
+    }
+}
+
+/// How a NAS stands with us.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nas {
+    /// Which router.
+    pub router: RouterId,
+    /// The word for how it signs.
+    pub signature: String,
+    /// When it last said anything that we could trust.
+    pub heard_at: Option<Timestamp>,
+    /// When it last sent something that another secret had signed.
+    pub mistrusted_at: Option<Timestamp>,
+}
+
+impl FromRow for Nas {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        let (router, signature) = (row.get(0)?, row.get(1)?);
+        Ok(Nas { router, signature, heard_at: row.get(2)?, mistrusted_at: row.get(3)? })
+    }
+}
+
+/// Sessions as [`RadiusSession`] reads them.
+macro_rules! session {
+    ($sqlite:literal, $postgres:literal) => {
+        sql!(
+            sqlite: concat!(
+                "SELECT id, tenant_id, router_id, grant_id, key, identifiers, mac, address, \
+                 started_at, updated_at, ended_at, cause, uptime, input, output, uptime_noted, \
+                 data_noted, metered FROM radius_sessions WHERE ", $sqlite
+            ),
+            postgres: concat!(
+                "SELECT id, tenant_id, router_id, grant_id, key, identifiers, mac, address, \
+                 started_at, updated_at, ended_at, cause, uptime, input, output, uptime_noted, \
+                 data_noted, metered FROM radius_sessions WHERE ", $postgres
+            ),
+        )
+    };
+    ($both:literal) => {
+        session!($both, $both)
+    };
+}
+const BY_KEYS: Sql = session!(
+    "key IN (SELECT unhex(value) FROM json_each($1))",
+    "key = ANY (ARRAY(SELECT decode(value, 'hex') FROM json_array_elements_text($1::json) value))"
+);
+const OPEN_ON: Sql = session!("router_id = $1 AND ended_at IS NULL");
+const OPEN_OF_GRANT: Sql = session!("router_id = $1 AND grant_id = $2 AND ended_at IS NULL");
+const STALE: Sql = session!("ended_at IS NULL AND updated_at < $1 ORDER BY updated_at LIMIT $2");
+const SAVE: crate::Bulk = bulk!(
+    sqlite: "INSERT INTO radius_sessions (id, tenant_id, router_id, grant_id, key, identifiers, \
+             mac, address, started_at, updated_at, ended_at, cause, uptime, input, output, \
+             uptime_noted, data_noted, metered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+             $11, $12, $13, $14, $15, $16, $17, $18) \
+             ON CONFLICT (id) DO UPDATE SET key = excluded.key, \
+             identifiers = excluded.identifiers, mac = excluded.mac, address = excluded.address, \
+             started_at = excluded.started_at, updated_at = excluded.updated_at, \
+             ended_at = excluded.ended_at, cause = excluded.cause, uptime = excluded.uptime, \
+             input = excluded.input, output = excluded.output, \
+             uptime_noted = excluded.uptime_noted, data_noted = excluded.data_noted, \
+             metered = excluded.metered",
+    postgres: "INSERT INTO radius_sessions (id, tenant_id, router_id, grant_id, key, \
+               identifiers, mac, address, started_at, updated_at, ended_at, cause, uptime, input, \
+               output, uptime_noted, data_noted, metered) SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], \
+               $4::bigint[], $5::bytea[], $6::bytea[], $7::text[], $8::text[], $9::bigint[], \
+               $10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], \
+               $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[]) \
+               ON CONFLICT (id) DO UPDATE SET key = excluded.key, \
+               identifiers = excluded.identifiers, mac = excluded.mac, \
+               address = excluded.address, started_at = excluded.started_at, \
+               updated_at = excluded.updated_at, ended_at = excluded.ended_at, \
+               cause = excluded.cause, uptime = excluded.uptime, input = excluded.input, \
+               output = excluded.output, uptime_noted = excluded.uptime_noted, \
+               data_noted = excluded.data_noted, metered = excluded.metered",
+);
+const METER: Sql = sql!(
+    "UPDATE radius_sessions SET metered = $1 \
+     WHERE router_id = $2 AND grant_id = $3 AND ended_at IS NULL"
+);
+const ADD_USAGE: crate::Bulk = bulk!(
+    sqlite: "INSERT INTO usage_hours (grant_id, hour, input, output) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (grant_id, hour) DO UPDATE SET \
+             input = usage_hours.input + excluded.input, \
+             output = usage_hours.output + excluded.output",
+    postgres: "INSERT INTO usage_hours (grant_id, hour, input, output) \
+               SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
+               ON CONFLICT (grant_id, hour) DO UPDATE SET \
+               input = usage_hours.input + excluded.input, \
+               output = usage_hours.output + excluded.output",
+);
+const USAGE: Sql = sql!(
+    "SELECT grant_id, hour, input, output FROM usage_hours \
+     WHERE grant_id = $1 AND hour >= $2 AND hour < $3 ORDER BY hour"
+);
+const FORGET_USAGE: Sql = sql!("DELETE FROM usage_hours WHERE hour < $1");
+const OCCUPANTS: Sql = sql!(
+    sqlite: "SELECT grant_id, mac, router_id, started_at FROM sessions \
+             WHERE ended_at IS NULL AND grant_id IN (SELECT value FROM json_each($1))",
+    postgres: "SELECT grant_id, mac, router_id, started_at FROM sessions \
+               WHERE ended_at IS NULL AND grant_id = ANY (ARRAY(SELECT value::bigint \
+               FROM json_array_elements_text($1::json) value))",
+);
+const NASES: Sql =
+    sql!("SELECT router_id, signature, heard_at, mistrusted_at FROM nases ORDER BY router_id");
+const KEEP_NAS: Sql = sql!(
+    "INSERT INTO nases (router_id, tenant_id, signature, heard_at, mistrusted_at) \
+     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (router_id) DO UPDATE SET \
+     signature = excluded.signature, \
+     heard_at = COALESCE(excluded.heard_at, nases.heard_at), \
+     mistrusted_at = COALESCE(excluded.mistrusted_at, nases.mistrusted_at)"
+);
+
+/// Statements that the tests prepare on both databases.
+pub(crate) const STATEMENTS: &[Sql] =
+    &[BY_KEYS, OPEN_ON, OPEN_OF_GRANT, STALE, USAGE, FORGET_USAGE, OCCUPANTS, NASES, KEEP_NAS];
+
+/// Bulk statements, for the same tests.
+pub(crate) const BULKS: &[crate::Bulk] = &[SAVE, ADD_USAGE];
+
+/// The sessions with these keys.
+pub async fn by_keys(tx: &mut Tx<'_>, keys: &[&[u8]]) -> Result<Vec<RadiusSession>, Error> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    tx.all(BY_KEYS, &args![crate::json::hex_list(keys)]).await
+}
+
+/// The sessions that last on a NAS, in no order.
+pub async fn open_on(tx: &mut Tx<'_>, router: RouterId) -> Result<Vec<RadiusSession>, Error> {
+    tx.all(OPEN_ON, &args![router]).await
+}
+
+/// A grant's sessions that last on a NAS, in no order.
+pub async fn open_of_grant(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    grant: GrantId,
+) -> Result<Vec<RadiusSession>, Error> {
+    tx.all(OPEN_OF_GRANT, &args![router, grant]).await
+}
+
+/// Sessions that last and of which nothing was heard since `before`, longest silent first.
+pub async fn stale(
+    tx: &mut Tx<'_>,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<RadiusSession>, Error> {
+    tx.all(STALE, &args![before, limit]).await
+}
+
+/// A session as a row of a bulk.
+struct Saved<'s>(&'s RadiusSession);
+
+impl ToArgs for Saved<'_> {
+    fn to_args(&self) -> Vec<Arg<'_>> {
+        let s = self.0;
+        vec![
+            Arg::Int(s.id.raw()),
+            Arg::Int(s.tenant.raw()),
+            Arg::Int(s.router.raw()),
+            s.grant.map_or(Arg::Null, |grant| Arg::Int(grant.raw())),
+            s.key.to_arg(),
+            s.identifiers.to_arg(),
+            s.mac.map_or(Arg::Null, |mac| Arg::Text(mac.to_string().into())),
+            s.address.to_arg(),
+            Arg::Int(s.started_at.micros()),
+            Arg::Int(s.updated_at.micros()),
+            s.ended_at.map_or(Arg::Null, |at| Arg::Int(at.micros())),
+            s.cause.to_arg(),
+            s.uptime.to_arg(),
+            s.input.to_arg(),
+            s.output.to_arg(),
+            s.uptime_noted.to_arg(),
+            s.data_noted.to_arg(),
+            Arg::Int(i64::from(s.metered)),
+        ]
+    }
+}
+
+/// Writes sessions, new ones and known ones. No two of one call may have one id.
+///
+/// # Errors
+/// [`Error::Conflict`] on `radius_sessions(key)` if another node wrote one of them meanwhile.
+pub async fn save(tx: &mut Tx<'_>, sessions: &[RadiusSession]) -> Result<(), Error> {
+    let rows: Vec<_> = sessions.iter().map(Saved).collect();
+    tx.bulk(SAVE, &rows).await.map(drop)
+}
+
+/// Says whether a grant must hear every report of its sessions on a NAS.
+pub async fn meter(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    grant: GrantId,
+    metered: bool,
+) -> Result<(), Error> {
+    tx.execute(METER, &args![metered, router, grant]).await.map(drop)
+}
+
+/// Adds to what grants used in an hour. No two of one call may be of one grant and hour.
+pub async fn add_usage(tx: &mut Tx<'_>, used: &[HourOfUsage]) -> Result<(), Error> {
+    let rows: Vec<_> =
+        used.iter().map(|used| (used.grant, used.hour, used.input, used.output)).collect();
+    tx.bulk(ADD_USAGE, &rows).await.map(drop)
+}
+
+/// What a grant used, hour by hour, from `from` to before `to`.
+pub async fn usage(
+    tx: &mut Tx<'_>,
+    grant: GrantId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<HourOfUsage>, Error> {
+    tx.all(USAGE, &args![grant, from, to]).await
+}
+
+/// Forgets the hours before `before`. Returns how many.
+pub async fn forget_usage(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, Error> {
+    tx.execute(FORGET_USAGE, &args![before]).await
+}
+
+/// Who is online by these grants, on any router.
+pub async fn occupants(tx: &mut Tx<'_>, grants: &[GrantId]) -> Result<Vec<Occupant>, Error> {
+    if grants.is_empty() {
+        return Ok(Vec::new());
+    }
+    tx.all(OCCUPANTS, &args![crate::json::id_list(grants)]).await
+}
+
+/// How all NASes stand with us.
+pub async fn nases(tx: &mut Tx<'_>) -> Result<Vec<Nas>, Error> {
+    tx.all(NASES, &[]).await
+}
+
+/// Keeps how a NAS stands with us. What is none here stays as it was.
+pub async fn keep_nas(tx: &mut Tx<'_>, tenant: TenantId, nas: &Nas) -> Result<(), Error> {
+    let row = args![nas.router, tenant, nas.signature, nas.heard_at, nas.mistrusted_at];
+    tx.execute(KEEP_NAS, &row).await.map(drop)
+}
