@@ -17,6 +17,7 @@ mod import;
 mod init;
 mod install;
 mod installation;
+mod job;
 mod listeners;
 mod manual;
 mod notify;
@@ -129,6 +130,9 @@ enum Command {
     /// Addresses that are told what happens: add, list, show, change, remove, replay
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
+    /// Messages and other work that is to happen, or was given up: list, retry
+    #[command(subcommand)]
+    Job(job::JobCommand),
     /// The businesses of this database: list, change
     #[command(subcommand)]
     Business(business::BusinessCommand),
@@ -191,6 +195,7 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
         Command::Payment(command) => payment::run(&everywhere, command).await,
         Command::Token(command) => token::run(&everywhere, command).await,
         Command::Webhook(command) => webhook::run(&everywhere, command).await,
+        Command::Job(command) => job::run(&everywhere, command).await,
         Command::Business(command) => business::run(&everywhere, command).await,
         Command::Import(command) => import::run(&everywhere, command).await,
         Command::Backup(arguments) => backup::run(&everywhere, arguments).await,

@@ -430,7 +430,8 @@ fn judge(tenant: &TenantDiagnosis, clock: ClockHealth, now: Timestamp) -> Vec<Fi
             tenant.name,
             because.unwrap_or_default()
         );
-        let advice = "mend what is named, then have them tried again: POST /api/v1/jobs/ID/retry";
+        let advice = "see them with `lango job list --state given-up`, mend what is named, then \
+                      `lango job retry --all-given-up`";
         findings.push(Finding { why, ..Finding::new(what, advice) });
     }
     findings

@@ -27,6 +27,7 @@ pub mod note_router;
 pub mod open_service;
 pub mod record_outcomes;
 pub mod record_presence;
+pub mod retry_job;
 pub mod run_task;
 pub mod settle_job;
 pub mod webhook;
