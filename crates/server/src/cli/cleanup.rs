@@ -4,7 +4,7 @@ use super::Everywhere;
 use super::desk::Desk;
 use super::output::{counted, json, line, note, shown};
 use super::progress::Progress;
-use crate::operations::clean_up::{KEEP_ENDED, retire_devices};
+use crate::operations::clean_up::{KEEP_ENDED, forget_what_is_old, retire_devices, roll_up_usage};
 use crate::reconcile::pass::{Errand, run_told as pass_over_routers};
 use std::process::ExitCode;
 
@@ -27,6 +27,8 @@ pub(super) async fn run(
     let _ = arguments.once;
     let desk = Desk::open(everywhere).await?;
     let (tenant, now) = (desk.only_tenant().await?, desk.now());
+    forget_what_is_old(&desk.app, now).await?;
+    roll_up_usage(&desk.app, now).await?;
     let retired = retire_devices(&desk.app, now).await?;
     let errand = Errand::CleanUp(now - KEEP_ENDED);
     let timeouts = desk.config.router_timeouts;

@@ -118,6 +118,16 @@ impl Metrics {
         self.radius.get_or_create(&[("purpose", purpose), ("outcome", came_of_it)]).inc();
     }
 
+    /// Notes RADIUS requests that nobody here ever saw.
+    pub fn note_radius_lost(&self, purpose: &'static str, outcome: &'static str, count: u64) {
+        self.radius.get_or_create(&[("purpose", purpose), ("outcome", outcome)]).inc_by(count);
+    }
+
+    /// How many RADIUS requests came to that.
+    pub fn radius_count(&self, purpose: &'static str, outcome: &'static str) -> u64 {
+        self.radius.get_or_create(&[("purpose", purpose), ("outcome", outcome)]).get()
+    }
+
     /// Notes an answered request.
     pub fn note_request(&self, asked: Asked, took: Duration) {
         self.requests.get_or_create(&asked).observe(took.as_secs_f64());
