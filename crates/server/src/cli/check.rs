@@ -155,7 +155,8 @@ impl Told<'_> {
         line(self.paint.bold(&headline))?;
         self.tell_overdue(tenant)?;
         self.tell_soon(tenant)?;
-        self.tell_routers(tenant)
+        self.tell_routers(tenant)?;
+        super::check_nases::tell(&tenant.nases, self.diagnosis.at, 2)
     }
 
     fn tell_overdue(&self, tenant: &TenantDiagnosis) -> anyhow::Result<()> {

@@ -7,6 +7,7 @@
 mod backup;
 mod business;
 mod check;
+mod check_nases;
 mod cleanup;
 mod customer;
 mod desk;
@@ -26,11 +27,14 @@ mod payment;
 mod plan;
 mod progress;
 mod provision;
+mod radius;
 mod restore;
 mod router;
 mod router_proofs;
 mod router_setup;
+mod router_setup_radius;
 mod router_test;
+mod router_test_radius;
 mod serve;
 mod service;
 mod settle;
@@ -109,6 +113,9 @@ enum Command {
     /// Routers: set up, add, list, show, change, test, remove
     #[command(subcommand)]
     Router(router::RouterCommand),
+    /// Routers that ask by RADIUS: how they stand with us
+    #[command(subcommand)]
+    Radius(radius::RadiusCommand),
     /// Plans: add, list, show, change, retire, offer
     #[command(subcommand)]
     Plan(plan::PlanCommand),
@@ -188,6 +195,7 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
         Command::Cleanup(arguments) => cleanup::run(&everywhere, arguments).await,
         Command::Disconnect(arguments) => disconnect::run(&everywhere, arguments).await,
         Command::Router(command) => router::run(&everywhere, command).await,
+        Command::Radius(command) => radius::run(&everywhere, command).await,
         Command::Plan(command) => plan::run(&everywhere, command).await,
         Command::Customer(command) => customer::run(&everywhere, command).await,
         Command::Voucher(command) => voucher::run(&everywhere, command).await,

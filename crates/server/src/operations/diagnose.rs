@@ -4,6 +4,8 @@
 use crate::app::App;
 use crate::enforcement::Observed;
 use crate::observe::pulse::{self, Beats, Engine};
+use crate::operations::nases::{self, NasDiagnosis};
+use crate::radius::overload;
 use lango_domain::ids::{GrantId, Id, RouterId, TenantId};
 use lango_domain::phone_number::PhoneNumber;
 use lango_domain::time::{Span, Timestamp};
@@ -52,6 +54,8 @@ pub struct Diagnosis {
     pub oldest_job_since: Option<Timestamp>,
     /// What the routers' clocks say of ours.
     pub clock: ClockHealth,
+    /// RADIUS requests that were lost last, in whatever process.
+    pub radius_lost: Option<overload::Lost>,
     /// What is wrong and what to do, most urgent first.
     pub findings: Vec<Finding>,
     /// What would be wise and is no trouble yet.
@@ -92,6 +96,8 @@ pub struct TenantDiagnosis {
     pub expired_not_disconnected: Vec<Uncut>,
     /// Its routers.
     pub routers: Vec<RouterDiagnosis>,
+    /// Those of its routers that ask by RADIUS.
+    pub nases: Vec<NasDiagnosis>,
     /// Messages and other jobs given up within a day.
     pub jobs_given_up: i64,
     /// Why the last of them was given up.
@@ -203,16 +209,17 @@ impl Finding {
 /// # Errors
 /// The database could not be read.
 pub async fn diagnose(app: &App, now: Timestamp) -> Result<Diagnosis, Error> {
-    let (tenants, jobs_waiting, next_job, engines) = app
+    let desk = app.clone();
+    let (tenants, jobs_waiting, next_job, engines, radius_lost) = app
         .store()
         .report(async move |tx: &mut Tx<'_>| {
             let mut tenants = Vec::new();
             for tenant in lango_store::tenants::all(tx).await? {
-                tenants.push(look_at(tx, tenant, now).await?);
+                tenants.push(look_at(tx, &desk, tenant, now).await?);
             }
             let waiting = lango_store::jobs::count_waiting(tx).await?;
             let next = lango_store::jobs::next_run(tx).await?;
-            Ok((tenants, waiting, next, pulse::last(tx).await?))
+            Ok((tenants, waiting, next, pulse::last(tx).await?, overload::lost(tx).await?))
         })
         .await?;
     let clock = judge_clocks(tenants.iter().flat_map(|tenant| &tenant.routers), now);
@@ -224,6 +231,7 @@ pub async fn diagnose(app: &App, now: Timestamp) -> Result<Diagnosis, Error> {
         jobs_waiting,
         oldest_job_since: next_job.filter(|at| *at <= now),
         clock,
+        radius_lost,
         findings: Vec::new(),
         recommendations: Vec::new(),
     };
@@ -256,6 +264,7 @@ impl Diagnosis {
         for tenant in &self.tenants {
             findings.extend(judge(tenant, self.clock, self.at));
         }
+        findings.extend(nases::judge_lost(self.radius_lost.as_ref(), self.at));
         self.health = health(&findings);
         self.findings = findings;
     }
@@ -267,6 +276,7 @@ fn health(findings: &[Finding]) -> Health {
 
 async fn look_at(
     tx: &mut Tx<'_>,
+    app: &App,
     tenant: Tenant,
     now: Timestamp,
 ) -> Result<TenantDiagnosis, Error> {
@@ -290,6 +300,7 @@ async fn look_at(
             .map(|line| Uncut { overdue_seconds: now.since(line.due_at).as_seconds(), line })
             .collect(),
         routers: boxes,
+        nases: nases::look(tx, app, tenant.id, now).await?,
         jobs_given_up: jobs::count_given_up(tx, tenant.id, yesterday).await?,
         last_given_up: jobs::last_given_up(tx, tenant.id, yesterday).await?,
         name: tenant.name,
@@ -416,7 +427,10 @@ fn judge(tenant: &TenantDiagnosis, clock: ClockHealth, now: Timestamp) -> Vec<Fi
     findings.extend(overdue.iter().map(|uncut| still_connected(&uncut.line, now)));
     let named: HashSet<RouterId> = overdue.iter().map(|uncut| uncut.line.router).collect();
     for router in &tenant.routers {
-        findings.extend(judge_router(router, clock, now));
+        match tenant.nases.iter().find(|nas| nas.router == router.id) {
+            Some(nas) => findings.extend(nases::judge(nas, now)),
+            None => findings.extend(judge_router(router, clock, now)),
+        }
         if !named.contains(&router.id) {
             findings.extend(judge_orders(router, now));
         }

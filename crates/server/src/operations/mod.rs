@@ -22,6 +22,7 @@ pub mod found_tenant;
 pub mod import;
 pub mod install_grants;
 pub mod issue_vouchers;
+pub mod nases;
 pub mod note_backup;
 pub mod note_reports;
 pub mod note_router;
