@@ -5,6 +5,7 @@ mod doors;
 mod imports;
 mod kept;
 mod mutated;
+mod nases;
 mod roles;
 mod schemathesis;
 mod tasks;
