@@ -55,6 +55,8 @@ CREATE TABLE webhook_queue (
   PRIMARY KEY (webhook_id, activity_id)
 ) {clustered};
 CREATE INDEX webhook_queue_due ON webhook_queue (run_at);
+-- One with a long queue is asked for its next few lines only.
+CREATE INDEX webhook_queue_of ON webhook_queue (webhook_id, run_at, activity_id);
 
 CREATE TABLE tasks (
   id {id} NOT NULL,

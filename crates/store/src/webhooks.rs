@@ -126,11 +126,20 @@ const QUEUE: crate::Bulk = bulk!(
                FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) \
                AS n (webhook, activity, tenant, place, since) ON CONFLICT DO NOTHING",
 );
+/// Steps from one webhook that has a queue to the next, so that the length of a queue costs nothing.
+const WAITING: Sql = sql!(
+    "WITH RECURSIVE webhook (id) AS (SELECT MIN(webhook_id) FROM webhook_queue UNION ALL \
+     SELECT (SELECT MIN(q.webhook_id) FROM webhook_queue q WHERE q.webhook_id > webhook.id) \
+     FROM webhook WHERE webhook.id IS NOT NULL) \
+     SELECT id FROM (SELECT id, (SELECT MIN(q.run_at) FROM webhook_queue q \
+     WHERE q.webhook_id = webhook.id) AS run_at FROM webhook WHERE id IS NOT NULL) AS waiting \
+     WHERE run_at <= $1 ORDER BY run_at, id"
+);
 const CLAIM: Sql = sql!(
-    "WITH due AS (SELECT webhook_id, activity_id FROM webhook_queue WHERE run_at <= $1 \
-     ORDER BY run_at LIMIT $2",
+    "WITH due AS (SELECT webhook_id, activity_id FROM webhook_queue \
+     WHERE webhook_id = $1 AND run_at <= $2 ORDER BY run_at, activity_id LIMIT $3",
     SKIP_LOCKED,
-    ") UPDATE webhook_queue SET run_at = $3, attempt = attempt + 1 \
+    ") UPDATE webhook_queue SET run_at = $4, attempt = attempt + 1 \
      WHERE (webhook_id, activity_id) IN (SELECT webhook_id, activity_id FROM due) \
      RETURNING webhook_id, activity_id, tenant_id, place, attempt, since"
 );
@@ -138,8 +147,8 @@ const NEXT: Sql = sql!("SELECT run_at FROM webhook_queue ORDER BY run_at LIMIT 1
 const TOLD: Sql =
     sql!("DELETE FROM webhook_queue WHERE webhook_id = $1 AND activity_id = $2 AND attempt = $3");
 const LATER: Sql = sql!(
-    "UPDATE webhook_queue SET run_at = $1, attempt = $2 \
-     WHERE webhook_id = $3 AND activity_id = $4 AND attempt = $5"
+    "UPDATE webhook_queue SET run_at = $1 \
+     WHERE webhook_id = $2 AND activity_id = $3 AND attempt = $4"
 );
 const FORGET_QUEUE: Sql = sql!("DELETE FROM webhook_queue WHERE webhook_id = $1");
 const FORGET_OLD: Sql = sql!("DELETE FROM deliveries WHERE at < $1");
@@ -185,6 +194,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     LOG,
     DELIVERIES,
     DELIVERIES_BACKWARDS,
+    WAITING,
     CLAIM,
     NEXT,
     TOLD,
@@ -264,14 +274,20 @@ pub async fn queue(tx: &mut Tx<'_>, due: &[Due]) -> Result<u64, Error> {
     tx.bulk(QUEUE, &rows).await
 }
 
-/// Claims what is due until `lease`; who has not settled it by then has lost it.
+/// The webhooks that have something due, whoever waits longest first.
+pub async fn waiting(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<WebhookId>, Error> {
+    tx.all(WAITING, &args![now]).await
+}
+
+/// Claims what a webhook is due until `lease`; who has not settled it by then has lost it.
 pub async fn claim(
     tx: &mut Tx<'_>,
+    webhook: WebhookId,
     now: Timestamp,
     lease: Timestamp,
     limit: i64,
 ) -> Result<Vec<Due>, Error> {
-    tx.all(CLAIM, &args![now, limit, lease]).await
+    tx.all(CLAIM, &args![webhook, now, limit, lease]).await
 }
 
 /// When something is to be told next.
@@ -284,10 +300,9 @@ pub async fn told(tx: &mut Tx<'_>, due: &Due) -> Result<(), Error> {
     tx.execute(TOLD, &args![due.webhook, due.activity, due.attempt]).await.map(drop)
 }
 
-/// Puts something off. A try that was not made is not counted.
-pub async fn later(tx: &mut Tx<'_>, due: &Due, at: Timestamp, was_made: bool) -> Result<(), Error> {
-    let attempt = due.attempt - i64::from(!was_made);
-    let row = args![at, attempt, due.webhook, due.activity, due.attempt];
+/// Puts something off. A stale try changes nothing.
+pub async fn later(tx: &mut Tx<'_>, due: &Due, at: Timestamp) -> Result<(), Error> {
+    let row = args![at, due.webhook, due.activity, due.attempt];
     tx.execute(LATER, &row).await.map(drop)
 }
 

@@ -2,7 +2,7 @@
 //! of others.
 
 use super::House;
-use crate::harness::Engine;
+use crate::harness::{Engine, NOON};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -10,10 +10,13 @@ use axum::routing::post;
 use lango_domain::role::Role;
 use lango_domain::time::Span;
 use lango_server::{feed, webhooks};
+use lango_store::Tx;
+use lango_store::activity::Activity;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// A server of somebody else.
 #[derive(Clone, Default)]
@@ -125,12 +128,22 @@ mod on_sqlite {
     async fn told_signed_and_told_again() {
         super::told_signed_and_told_again(super::Engine::Sqlite).await;
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn dead_ones_with_long_queues_delay_nobody() {
+        super::dead_ones_with_long_queues_delay_nobody(super::Engine::Sqlite).await;
+    }
 }
 
 mod on_postgres {
     #[tokio::test(flavor = "multi_thread")]
     async fn told_signed_and_told_again() {
         super::told_signed_and_told_again(super::Engine::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn dead_ones_with_long_queues_delay_nobody() {
+        super::dead_ones_with_long_queues_delay_nobody(super::Engine::Postgres).await;
     }
 }
 
@@ -143,17 +156,56 @@ async fn an_address_that_never_answers_delays_no_other() {
     hook(&house, silent.local_addr().unwrap(), &["customer added"]).await;
     hook(&house, at, &["customer added"]).await;
     let app = house.app.clone();
-    let stop = tokio_util::sync::CancellationToken::new();
+    let stop = CancellationToken::new();
     for number in 0..20 {
         happen(&house, &format!("Customer {number}")).await;
     }
     let began = Instant::now();
     let engine = tokio::spawn(webhooks::run(app, stop.clone()));
-    // The clock stands still here, so what is put off for a second must be looked for again.
     while theirs.words().len() < 20 {
-        house.app.clock().set(house.app.clock().now() + Span::seconds(2));
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(began.elapsed() < Duration::from_secs(8), "{} of 20", theirs.words().len());
+    }
+    stop.cancel();
+    engine.abort();
+}
+
+/// So many lines at once, as a replay or a bad morning makes them.
+async fn much_happens(house: &House, what: &str, count: usize) {
+    let (app, tenant) = (&house.app, house.ours.tenant);
+    let line = || Activity {
+        id: app.id(NOON),
+        tenant,
+        at: NOON,
+        actor: "test".to_owned(),
+        grant: None,
+        router: None,
+        what: what.to_owned(),
+        detail: String::new(),
+    };
+    let lines: Vec<Activity> = (0..count).map(|_| line()).collect();
+    let append = async move |tx: &mut Tx<'_>| lango_store::activity::append(tx, &lines).await;
+    app.store().write(append).await.unwrap();
+    while feed::pass(app).await.unwrap() > 0 {}
+}
+
+async fn dead_ones_with_long_queues_delay_nobody(engine: Engine) {
+    let (house, theirs) = (house(engine).await, Theirs::default());
+    let at = theirs.start().await;
+    // They take connections and say nothing; each has a thousand lines.
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    for _ in 0..9 {
+        hook(&house, silent.local_addr().unwrap(), &["much"]).await;
+    }
+    much_happens(&house, "much", 1_000).await;
+    hook(&house, at, &["customer added"]).await;
+    let stop = CancellationToken::new();
+    let engine = tokio::spawn(webhooks::run(house.app.clone(), stop.clone()));
+    happen(&house, "Ann").await;
+    let began = Instant::now();
+    while theirs.words().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(began.elapsed() < Duration::from_secs(1), "it waits for the dead ones");
     }
     stop.cancel();
     engine.abort();
