@@ -24,6 +24,11 @@ CREATE TABLE webhooks (
   created_at {time} NOT NULL,
   -- While it is off nothing is sent; what happened meanwhile can be replayed.
   off_since {time},
+  -- What it was to be told and never was: how many lines, when the last was given up, and the place
+  -- after which it can be told again.
+  given_up {int} NOT NULL DEFAULT 0,
+  given_up_at {time},
+  given_up_after {int},
   version {int} NOT NULL DEFAULT 1
 ) {strict};
 CREATE INDEX webhooks_of_tenant ON webhooks (tenant_id, id);

@@ -21,8 +21,21 @@ pub struct Webhook {
     pub created_at: Timestamp,
     /// Since when it is off; none while it is on.
     pub off_since: Option<Timestamp>,
+    /// What it was to be told and never was.
+    pub given_up: Option<GivenUp>,
     /// Grows with every change.
     pub version: i64,
+}
+
+/// Lines that a webhook was to be told and never was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GivenUp {
+    /// How many.
+    pub count: i64,
+    /// When the last of them was given up.
+    pub at: Timestamp,
+    /// The place before the first of them.
+    pub after: i64,
 }
 
 impl Webhook {
@@ -45,8 +58,15 @@ impl FromRow for Webhook {
             created_at: row.get(5)?,
             off_since: row.get(6)?,
             version: row.get(7)?,
+            given_up: given_up(row)?,
         })
     }
+}
+
+fn given_up(row: &Row<'_>) -> Result<Option<GivenUp>, Error> {
+    let (count, at, after): (i64, Option<Timestamp>, Option<i64>) =
+        (row.get(8)?, row.get(9)?, row.get(10)?);
+    Ok(at.zip(after).map(|(at, after)| GivenUp { count, at, after }))
 }
 
 /// One try to tell a webhook something.
@@ -157,17 +177,28 @@ const INSERT: Sql = sql!(
      VALUES ($1, $2, $3, $4, $5, $6, $7)"
 );
 const OF_TENANT: Sql = sql!(
-    "SELECT id, tenant_id, url, topics, secret, created_at, off_since, version FROM webhooks \
+    "SELECT id, tenant_id, url, topics, secret, created_at, off_since, version, given_up, \
+     given_up_at, given_up_after FROM webhooks \
      WHERE tenant_id = $1 ORDER BY id"
 );
 const BY_ID: Sql = sql!(
-    "SELECT id, tenant_id, url, topics, secret, created_at, off_since, version FROM webhooks \
+    "SELECT id, tenant_id, url, topics, secret, created_at, off_since, version, given_up, \
+     given_up_at, given_up_after FROM webhooks \
      WHERE id = $1"
 );
 const CHANGE: Sql = sql!(
     "UPDATE webhooks SET url = $1, topics = $2, secret = $3, off_since = $4, \
      version = version + 1 WHERE id = $5 AND version = $6"
 );
+const GIVE_UP: Sql = sql!(
+    "UPDATE webhooks SET given_up = given_up + $1, given_up_at = $2, given_up_after = \
+     CASE WHEN given_up_after < $3 THEN given_up_after ELSE $3 END WHERE id = $4"
+);
+const NOTHING_GIVEN_UP: Sql = sql!(
+    "UPDATE webhooks SET given_up = 0, given_up_at = NULL, given_up_after = NULL WHERE id = $1"
+);
+const QUEUED: Sql =
+    sql!("SELECT COUNT(*), COALESCE(MIN(place), 0) FROM webhook_queue WHERE webhook_id = $1");
 const FORGET_DELIVERIES: Sql = sql!("DELETE FROM deliveries WHERE webhook_id = $1");
 const REMOVE: Sql = sql!("DELETE FROM webhooks WHERE id = $1");
 const LOG: Sql = sql!(
@@ -189,6 +220,9 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     OF_TENANT,
     BY_ID,
     CHANGE,
+    GIVE_UP,
+    NOTHING_GIVEN_UP,
+    QUEUED,
     FORGET_DELIVERIES,
     REMOVE,
     LOG,
@@ -232,6 +266,27 @@ pub async fn change(tx: &mut Tx<'_>, webhook: &Webhook) -> Result<(), Error> {
     let topics = crate::json::write(&w.topics);
     let row = args![w.url, topics, w.secret, w.off_since, w.id, w.version];
     crate::written_once(tx.execute(CHANGE, &row).await?, "changing a webhook")
+}
+
+/// Notes that a webhook will never be told of lines, so many, from a place on.
+pub async fn give_up(
+    tx: &mut Tx<'_>,
+    id: WebhookId,
+    count: i64,
+    first: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    tx.execute(GIVE_UP, &args![count, now, first - 1, id]).await.map(drop)
+}
+
+/// Notes that a webhook is told again of what was given up.
+pub async fn nothing_given_up(tx: &mut Tx<'_>, id: WebhookId) -> Result<(), Error> {
+    tx.execute(NOTHING_GIVEN_UP, &args![id]).await.map(drop)
+}
+
+/// How many lines a webhook is still to be told, and the place of the first of them.
+pub async fn queued(tx: &mut Tx<'_>, id: WebhookId) -> Result<(i64, i64), Error> {
+    tx.one(QUEUED, &args![id]).await
 }
 
 /// Removes a webhook and its log.
@@ -295,9 +350,11 @@ pub async fn next(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
     tx.optional(NEXT, &[]).await
 }
 
-/// Takes something off the queue: it was told, or never will be. A stale try changes nothing.
-pub async fn told(tx: &mut Tx<'_>, due: &Due) -> Result<(), Error> {
-    tx.execute(TOLD, &args![due.webhook, due.activity, due.attempt]).await.map(drop)
+/// Takes something off the queue: it was told, or never will be. A stale try changes nothing;
+/// returns whether this one did.
+pub async fn told(tx: &mut Tx<'_>, due: &Due) -> Result<bool, Error> {
+    let row = args![due.webhook, due.activity, due.attempt];
+    Ok(tx.execute(TOLD, &row).await? > 0)
 }
 
 /// Puts something off. A stale try changes nothing.

@@ -204,19 +204,25 @@ async fn settle(
         status: answer.status.map(i64::from),
         error: answer.error.clone(),
     };
-    app.store()
+    let given_up = app
+        .store()
         .write(async move |tx: &mut Tx<'_>| {
             webhooks::log(tx, &delivery).await?;
             match (&answer.error, answer.status) {
-                (None, _) => webhooks::told(tx, &due).await,
+                (None, _) => webhooks::told(tx, &due).await.map(|_| 0),
                 (Some(_), Some(410)) => {
                     webhook::switch_off(tx, &desk, webhook.id, "it said it is gone", at).await
                 }
-                (Some(_), _) if at.since(due.since) > PATIENCE => webhooks::told(tx, &due).await,
-                (Some(_), _) => webhooks::later(tx, &due, at + pause(due.attempt)).await,
+                (Some(why), _) if at.since(due.since) > PATIENCE => {
+                    webhook::give_up(tx, &desk, &due, why, at).await
+                }
+                (Some(_), _) => {
+                    webhooks::later(tx, &due, at + pause(due.attempt)).await.map(|()| 0)
+                }
             }
         })
         .await?;
+    app.metrics().webhook_lines_given_up.inc_by(given_up.unsigned_abs());
     Ok(was_told)
 }
 

@@ -174,6 +174,7 @@ async fn queue_much(tx: &mut Tx<'_>) -> Result<(), Error> {
             secret: Vec::new(),
             created_at: now,
             off_since: None,
+            given_up: None,
             version: 1,
         };
         webhooks::insert(tx, &webhook).await?;

@@ -133,6 +133,16 @@ mod on_sqlite {
     async fn dead_ones_with_long_queues_delay_nobody() {
         super::dead_ones_with_long_queues_delay_nobody(super::Engine::Sqlite).await;
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_given_up_is_seen_and_can_be_told_again() {
+        super::what_is_given_up_is_seen_and_can_be_told_again(super::Engine::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_is_gone_shows_what_he_was_not_told() {
+        super::who_is_gone_shows_what_he_was_not_told(super::Engine::Sqlite).await;
+    }
 }
 
 mod on_postgres {
@@ -144,6 +154,16 @@ mod on_postgres {
     #[tokio::test(flavor = "multi_thread")]
     async fn dead_ones_with_long_queues_delay_nobody() {
         super::dead_ones_with_long_queues_delay_nobody(super::Engine::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_given_up_is_seen_and_can_be_told_again() {
+        super::what_is_given_up_is_seen_and_can_be_told_again(super::Engine::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_is_gone_shows_what_he_was_not_told() {
+        super::who_is_gone_shows_what_he_was_not_told(super::Engine::Postgres).await;
     }
 }
 
@@ -235,4 +255,54 @@ async fn who_is_gone_is_switched_off_and_who_is_next_door_is_not_reached() {
         let body = json!({ "url": wrong }).to_string();
         house.ask(Role::Owner, "POST", "/api/v1/webhooks", &body).await.problem(422, "invalid");
     }
+}
+
+/// What the account says of such things.
+async fn said(house: &House, what: &str) -> Vec<Value> {
+    let list = house.ask(Role::Owner, "GET", "/api/v1/activity?limit=500", "").await.ok(200);
+    let lines = list["items"].as_array().unwrap().iter().filter(|line| line["what"] == what);
+    lines.cloned().collect()
+}
+
+async fn what_is_given_up_is_seen_and_can_be_told_again(engine: Engine) {
+    let (house, theirs) = (house(engine).await, Theirs::default());
+    let at = theirs.start().await;
+    let (path, _) = hook(&house, at, &["much"]).await;
+    theirs.answers.lock().unwrap().extend([500; 6]);
+    much_happens(&house, "much", 3).await;
+    webhooks::pass(&house.app).await.unwrap();
+    let shown = house.ask(Role::Owner, "GET", &path, "").await.ok(200);
+    assert_eq!(shown["given_up"], Value::Null, "it is tried for a day");
+    house.app.clock().set(house.app.clock().now() + Span::hours(25));
+    webhooks::pass(&house.app).await.unwrap();
+    let given_up = house.ask(Role::Owner, "GET", &path, "").await.ok(200)["given_up"].clone();
+    assert_eq!(given_up["count"], 3, "{given_up}");
+    assert!(given_up["last_at"].is_string(), "{given_up}");
+    let lines = said(&house, "webhook gave up").await;
+    assert_eq!(lines.len(), 1, "said once in an hour, however many they are");
+    assert!(lines[0]["detail"].as_str().unwrap().contains("status 500"), "{lines:?}");
+    let numbers = house.send("GET", "/metrics", &[], "").await.text();
+    let counted = numbers.split_once("lango_webhook_lines_given_up_total ").unwrap().1;
+    assert!(!counted.starts_with("0\n"), "{numbers}");
+    let again = json!({ "after": given_up["after"] }).to_string();
+    let again = house.ask(Role::Owner, "POST", &format!("{path}/replay"), &again).await.ok(200);
+    assert_eq!(again["queued"], 3);
+    webhooks::pass(&house.app).await.unwrap();
+    assert_eq!(theirs.words().len(), 9, "six refused, three taken");
+    let shown = house.ask(Role::Owner, "GET", &path, "").await.ok(200);
+    assert_eq!(shown["given_up"], Value::Null, "told again is no longer given up");
+}
+
+async fn who_is_gone_shows_what_he_was_not_told(engine: Engine) {
+    let (house, theirs) = (house(engine).await, Theirs::default());
+    let at = theirs.start().await;
+    let (path, _) = hook(&house, at, &["much"]).await;
+    much_happens(&house, "much", 20).await;
+    theirs.answers.lock().unwrap().extend([410; 20]);
+    webhooks::pass(&house.app).await.unwrap();
+    let shown = house.ask(Role::Owner, "GET", &path, "").await.ok(200);
+    assert!(shown["off_since"].is_string(), "{shown}");
+    assert_eq!(shown["given_up"]["count"], 20, "{shown}");
+    let lines = said(&house, "webhook switched off").await;
+    assert!(lines[0]["detail"].as_str().unwrap().contains("20 events"), "{lines:?}");
 }
