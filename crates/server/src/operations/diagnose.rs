@@ -188,13 +188,20 @@ fn router_diagnosis(
 }
 
 fn judge_all(engines: &Beats, tenants: &[TenantDiagnosis], now: Timestamp) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = judge_engines(engines, now).into_iter().collect();
+    let mut findings = judge_engines(engines, now);
     findings.extend(tenants.iter().flat_map(|tenant| judge(tenant, now)));
     findings
 }
 
 /// Without anybody at work nothing ends, whatever the rest looks like.
-fn judge_engines(engines: &Beats, now: Timestamp) -> Option<Finding> {
+fn judge_engines(engines: &Beats, now: Timestamp) -> Vec<Finding> {
+    match judge_deadlines(engines, now) {
+        Some(nobody) => vec![nobody],
+        None => judge_tellers(engines, now),
+    }
+}
+
+fn judge_deadlines(engines: &Beats, now: Timestamp) -> Option<Finding> {
     let advice = "start `lango serve`, or have cron run `lango expire --once` every minute";
     let what = match engines.get(&Engine::Deadlines) {
         None => "nobody is at work: nothing is ended or cut until somebody is".to_owned(),
@@ -205,6 +212,22 @@ fn judge_engines(engines: &Beats, now: Timestamp) -> Option<Finding> {
         Some(_) => return None,
     };
     Some(Finding { what, advice: advice.to_owned() })
+}
+
+/// Only a server has a feed and tells webhooks: where cron does the work, nobody waits for them.
+fn judge_tellers(engines: &Beats, now: Timestamp) -> Vec<Finding> {
+    let tellers = [
+        (Engine::Feed, "the feed", "listeners and webhooks hear nothing"),
+        (Engine::Webhooks, "the engine of the webhooks", "no other program is told anything"),
+    ];
+    let stands_still = |(engine, name, harm): (Engine, &str, &str)| {
+        let idle = now.since(*engines.get(&engine)?);
+        (idle > IDLE_AFTER).then(|| Finding {
+            what: format!("{name} has stood still for {idle}: {harm}"),
+            advice: "read in the log of `lango serve` why".to_owned(),
+        })
+    };
+    tellers.into_iter().filter_map(stands_still).collect()
 }
 
 fn judge(tenant: &TenantDiagnosis, now: Timestamp) -> Vec<Finding> {

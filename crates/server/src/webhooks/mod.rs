@@ -7,6 +7,7 @@
 mod post;
 
 use crate::app::App;
+use crate::observe::pulse::Engine;
 use crate::operations::webhook;
 use lango_domain::ids::WebhookId;
 use lango_domain::time::{Span, Timestamp};
@@ -40,6 +41,8 @@ struct Answer {
 /// Works until stopped; what is under way is finished.
 pub async fn run(app: App, stop: CancellationToken) {
     let mut crew = Crew::default();
+    // One that never gets through a pass must be seen to stand still as well.
+    app.pulse().beat(Engine::Webhooks, app.clock().now());
     while !stop.is_cancelled() {
         if let Err(error) = crew.look(&app).await {
             tracing::error!(%error, "webhooks could not be told; trying again");
@@ -81,6 +84,12 @@ struct Crew {
 impl Crew {
     /// Begins what is due, as far as there is room. What there is no room for stays in the queue.
     async fn look(&mut self, app: &App) -> Result<usize, Error> {
+        let begun = self.begin_what_is_due(app).await?;
+        app.pulse().beat(Engine::Webhooks, app.clock().now());
+        Ok(begun)
+    }
+
+    async fn begin_what_is_due(&mut self, app: &App) -> Result<usize, Error> {
         let now = app.clock().now();
         let is_due = async |tx: &mut Tx<'_>| webhooks::next(tx).await;
         if app.store().read(is_due).await?.is_none_or(|next| next > now) {
