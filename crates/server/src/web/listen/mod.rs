@@ -5,7 +5,7 @@ pub mod client_address;
 mod patient;
 pub mod tls;
 
-use crate::web::listen::client_address::ClientAddress;
+use crate::web::listen::client_address::{ClientAddress, is_trusted};
 use crate::web::listen::patient::Patient;
 use crate::web::listen::tls::Certificate;
 use axum::Router;
@@ -156,7 +156,8 @@ impl Door {
 
     fn place(&self, address: IpAddr) -> Option<Place> {
         let room = self.room.clone().try_acquire_owned().ok()?;
-        let address = Some(address).filter(|address| !self.is_trusted(*address));
+        let is_counted = !is_trusted(address, &self.settings.trusted_proxies);
+        let address = is_counted.then(|| address.to_canonical());
         if let Some(address) = address {
             let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
             let count = by_address.entry(address).or_default();
@@ -166,10 +167,6 @@ impl Door {
             *count += 1;
         }
         Some(Place { _room: room, address, by_address: self.by_address.clone() })
-    }
-
-    fn is_trusted(&self, address: IpAddr) -> bool {
-        self.settings.trusted_proxies.iter().any(|network| network.contains(&address))
     }
 
     async fn serve_one(
@@ -229,4 +226,28 @@ async fn turn_away(mut stream: TcpStream) {
                           content-length: 0\r\nconnection: close\r\n\r\n";
     // He is told if he listens; nobody waits for it.
     let _ = tokio::time::timeout(BREATHE, stream.write_all(FULL)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn door(connections_of_one: usize) -> Door {
+        let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+        let settings = Settings { connections_of_one, trusted_proxies, ..Settings::default() };
+        Door::new(Router::new(), settings)
+    }
+
+    fn place(door: &Door, address: &str) -> Option<Place> {
+        door.place(address.parse().unwrap())
+    }
+
+    #[test]
+    fn an_ipv4_address_is_counted_once_however_it_comes() {
+        let door = door(1);
+        let first = place(&door, "192.0.2.1");
+        assert!(first.is_some() && place(&door, "::ffff:192.0.2.1").is_none());
+        let proxies = [(); 3].map(|()| place(&door, "::ffff:10.1.2.3"));
+        assert!(proxies.iter().all(Option::is_some), "a proxy is not counted");
+    }
 }
