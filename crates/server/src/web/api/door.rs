@@ -7,7 +7,7 @@ use crate::web::Entrance;
 use crate::web::api::caller::{Caller, Ground};
 use crate::web::api::problem::Problem;
 use crate::web::api::words::read_json;
-use crate::web::listen::client_address::ClientAddress;
+use crate::web::listen::client_address::{ClientAddress, Origin};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
@@ -524,7 +524,7 @@ where
     G: Ground,
 {
     let (mut parts, body) = request.into_parts();
-    let caller = Caller::of(&here, &parts.headers, address(&parts)).await?;
+    let caller = Caller::of(&here, &parts.headers, origin(&parts)).await?;
     caller.needs(needs)?;
     let ground = G::of(&caller)?;
     let path = path(&mut parts).await?;
@@ -563,8 +563,8 @@ fn expected(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
 }
 
 /// From where somebody asks, as the listener found out.
-fn address(parts: &Parts) -> std::net::IpAddr {
-    parts.extensions.get::<ClientAddress>().copied().unwrap_or_default().0
+fn origin(parts: &Parts) -> Origin {
+    parts.extensions.get::<ClientAddress>().copied().unwrap_or_default().0.into()
 }
 
 /// The whole body: not too large, and not drop by drop.
@@ -609,7 +609,7 @@ fn by(caller: &Caller, parts: &Parts, body: &Bytes, makes: bool) -> Result<By, P
 pub(crate) struct Guest<B> {
     pub(crate) here: Entrance,
     pub(crate) tenant: TenantId,
-    pub(crate) from: std::net::IpAddr,
+    pub(crate) from: Origin,
     pub(crate) body: B,
 }
 
@@ -644,7 +644,7 @@ where
     B: DeserializeOwned + JsonSchema + Send + 'static,
 {
     let (parts, body) = request.into_parts();
-    let from = address(&parts);
+    let from = origin(&parts);
     if let super::rate::Taken::Wait(seconds) =
         here.limits.guests.take(from, std::time::Instant::now())
     {

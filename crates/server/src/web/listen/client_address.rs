@@ -3,7 +3,7 @@
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The address of whoever asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +38,23 @@ impl ClientAddress {
             }
         }
         ClientAddress(farthest)
+    }
+}
+
+/// Whom limits take for one: an IPv4 address, or a network of IPv6 with 64 bits. One customer has at
+/// least such a network (RFC 6177), and in it more addresses than anybody could count.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Origin(IpAddr);
+
+impl From<IpAddr> for Origin {
+    fn from(address: IpAddr) -> Origin {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Origin(IpAddr::V4(v4)),
+            IpAddr::V6(v6) => {
+                let network = v6.to_bits() & !u128::from(u64::MAX);
+                Origin(IpAddr::V6(Ipv6Addr::from_bits(network)))
+            }
+        }
     }
 }
 
@@ -90,6 +107,15 @@ mod tests {
         assert_eq!(read("::ffff:203.0.113.1", &["198.51.100.7"]), "203.0.113.1");
         assert_eq!(read("127.0.0.1", &["203.0.113.9, ::ffff:10.1.2.3"]), "203.0.113.9");
         assert_eq!(read("127.0.0.1", &["[::ffff:203.0.113.9]:443"]), "203.0.113.9");
+    }
+
+    #[test]
+    fn sixty_four_bits_are_one() {
+        let origin = |address: &str| Origin::from(address.parse::<IpAddr>().unwrap());
+        assert_eq!(origin("2001:db8::1"), origin("2001:db8::ffff:0:0:2"));
+        assert_ne!(origin("2001:db8::1"), origin("2001:db8:0:1::1"));
+        assert_ne!(origin("192.0.2.1"), origin("192.0.2.2"));
+        assert_eq!(origin("192.0.2.1"), origin("::ffff:192.0.2.1"));
     }
 
     proptest! {

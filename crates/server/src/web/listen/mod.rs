@@ -5,7 +5,7 @@ pub mod client_address;
 mod patient;
 pub mod tls;
 
-use crate::web::listen::client_address::{ClientAddress, is_trusted};
+use crate::web::listen::client_address::{ClientAddress, Origin, is_trusted};
 use crate::web::listen::patient::Patient;
 use crate::web::listen::tls::Certificate;
 use axum::Router;
@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Settings {
     /// How many connections at once.
     pub connections: usize,
-    /// How many of them from one address; trusted proxies are not counted.
+    /// How many of them from one origin; trusted proxies are not counted.
     pub connections_of_one: usize,
     /// How long the headers of a request may take; also how long a connection may be idle.
     pub header_timeout: Duration,
@@ -104,24 +104,24 @@ struct Door {
     router: Router,
     settings: Settings,
     room: Arc<Semaphore>,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    by_origin: Arc<Mutex<HashMap<Origin, usize>>>,
 }
 
 /// A place for one connection; it is free again when this goes.
 struct Place {
     _room: OwnedSemaphorePermit,
-    address: Option<IpAddr>,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    origin: Option<Origin>,
+    by_origin: Arc<Mutex<HashMap<Origin, usize>>>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some(address) = self.address else { return };
-        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_address.get_mut(&address) {
+        let Some(origin) = self.origin else { return };
+        let mut by_origin = self.by_origin.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_origin.get_mut(&origin) {
             *count -= 1;
             if *count == 0 {
-                by_address.remove(&address);
+                by_origin.remove(&origin);
             }
         }
     }
@@ -130,7 +130,7 @@ impl Drop for Place {
 impl Door {
     fn new(router: Router, settings: Settings) -> Door {
         let room = Arc::new(Semaphore::new(settings.connections));
-        Door { router, settings, room, by_address: Arc::default() }
+        Door { router, settings, room, by_origin: Arc::default() }
     }
 
     /// A full house says so at once: who waits in a queue nobody works off is served worse.
@@ -157,16 +157,16 @@ impl Door {
     fn place(&self, address: IpAddr) -> Option<Place> {
         let room = self.room.clone().try_acquire_owned().ok()?;
         let is_counted = !is_trusted(address, &self.settings.trusted_proxies);
-        let address = is_counted.then(|| address.to_canonical());
-        if let Some(address) = address {
-            let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = by_address.entry(address).or_default();
+        let origin = is_counted.then(|| Origin::from(address));
+        if let Some(origin) = origin {
+            let mut by_origin = self.by_origin.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = by_origin.entry(origin).or_default();
             if *count >= self.settings.connections_of_one {
                 return None;
             }
             *count += 1;
         }
-        Some(Place { _room: room, address, by_address: self.by_address.clone() })
+        Some(Place { _room: room, origin, by_origin: self.by_origin.clone() })
     }
 
     async fn serve_one(
@@ -249,5 +249,16 @@ mod tests {
         assert!(first.is_some() && place(&door, "::ffff:192.0.2.1").is_none());
         let proxies = [(); 3].map(|()| place(&door, "::ffff:10.1.2.3"));
         assert!(proxies.iter().all(Option::is_some), "a proxy is not counted");
+    }
+
+    #[test]
+    fn a_customer_of_ipv6_has_no_more_places_than_one_of_ipv4() {
+        let door = door(2);
+        let held = ["2001:db8::1", "2001:db8::2"].map(|address| place(&door, address));
+        assert!(held.iter().all(Option::is_some));
+        assert!(place(&door, "2001:db8::3").is_none());
+        assert!(place(&door, "2001:db8:0:1::1").is_some(), "his neighbour has his own");
+        drop(held);
+        assert!(place(&door, "2001:db8::3").is_some());
     }
 }

@@ -4,6 +4,7 @@ use super::House;
 use crate::harness::Engine;
 use lango_domain::role::Role;
 use lango_domain::time::Span;
+use lango_server::web::Manners;
 use serde_json::{Value, json};
 
 const PLAN: &str = r#"{"name":"Hour","price":{"amount":2000,"currency":"KES"},
@@ -146,6 +147,33 @@ async fn who_asks_too_often_waits() {
     assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() >= 1);
     // His neighbour does not.
     house.ask(Role::Manager, "GET", "/api/v1/whoami", "").await.ok(200);
+}
+
+#[tokio::test]
+async fn a_network_of_ipv6_has_the_limit_of_one_address() {
+    let manners = Manners { wrong_tokens_per_minute: 4, ..Manners::default() };
+    let house = House::with(Engine::Sqlite, manners).await;
+    let guess = async |from: &str| {
+        let headers = [("authorization", "Bearer wrong"), ("x-forwarded-for", from)];
+        house.send("GET", "/api/v1/whoami", &headers, "").await.status.as_u16()
+    };
+    let mut answers = Vec::new();
+    for from in ["2001:db8::1", "2001:db8::2", "2001:db8::3:0:0:3", "2001:db8:0:1::1"] {
+        answers.push(guess(from).await);
+    }
+    assert_eq!(answers, [401, 401, 429, 401], "the last is his neighbour");
+    // Who guesses codes, and who asks without a token, is counted in the same way.
+    let code = json!({ "username": "nobody" }).to_string();
+    let path = "/api/hotspot/check-session";
+    let tenant = house.ours.tenant.to_string();
+    let mut answers = Vec::new();
+    for number in 1..=80 {
+        let from = format!("2001:db8:0:2::{number:x}");
+        let headers = [("x-forwarded-for", from.as_str()), ("x-lango-tenant", tenant.as_str())];
+        answers.push(house.send("POST", path, &headers, code.clone()).await.status.as_u16());
+    }
+    assert_eq!(answers[0], 401, "nobody has this code");
+    assert!(answers.contains(&429), "eighty wrong codes from one network: {answers:?}");
 }
 
 #[tokio::test]
