@@ -1,5 +1,6 @@
 //! The web entrance: what machines ask (is it alive, its numbers), the API for programs, and the
-//! routes of older systems. Nothing imports it; it calls operations.
+//! routes of older systems. It calls operations. `run` starts it and the command line sets it up;
+//! operations, engines and drivers must never know it.
 
 pub mod api;
 pub(crate) mod kept;

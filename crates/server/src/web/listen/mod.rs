@@ -9,7 +9,10 @@ use crate::web::listen::client_address::{ClientAddress, Origin, is_trusted};
 use crate::web::listen::patient::Patient;
 use crate::web::listen::tls::Certificate;
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
@@ -101,7 +104,7 @@ pub async fn serve(
 }
 
 struct Door {
-    router: Router,
+    routes: TowerToHyperService<Router>,
     settings: Settings,
     room: Arc<Semaphore>,
     by_origin: Arc<Mutex<HashMap<Origin, usize>>>,
@@ -130,7 +133,8 @@ impl Drop for Place {
 impl Door {
     fn new(router: Router, settings: Settings) -> Door {
         let room = Arc::new(Semaphore::new(settings.connections));
-        Door { router, settings, room, by_origin: Arc::default() }
+        let routes = TowerToHyperService::new(router);
+        Door { routes, settings, room, by_origin: Arc::default() }
     }
 
     /// A full house says so at once: who waits in a queue nobody works off is served worse.
@@ -170,7 +174,7 @@ impl Door {
     }
 
     async fn serve_one(
-        &self,
+        self: &Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
         stop: CancellationToken,
@@ -190,19 +194,22 @@ impl Door {
         }
     }
 
-    async fn speak<S>(&self, stream: S, peer: SocketAddr, stop: CancellationToken) -> io::Result<()>
+    async fn speak<S>(
+        self: &Arc<Self>,
+        stream: S,
+        peer: SocketAddr,
+        stop: CancellationToken,
+    ) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let trusted = Arc::new(self.settings.trusted_proxies.clone());
-        let name = axum::middleware::from_fn(
-            move |mut request: axum::extract::Request, next: axum::middleware::Next| {
-                let address = ClientAddress::read(peer.ip(), request.headers(), &trusted);
-                request.extensions_mut().insert(address);
-                next.run(request)
-            },
-        );
-        let service = TowerToHyperService::new(self.router.clone().layer(name));
+        let door = self.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let trusted = &door.settings.trusted_proxies;
+            let address = ClientAddress::read(peer.ip(), request.headers(), trusted);
+            request.extensions_mut().insert(address);
+            door.routes.call(request)
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.settings.header_timeout)
