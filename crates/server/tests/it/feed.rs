@@ -226,3 +226,31 @@ async fn whoever_tells_what_happens_is_seen_to_stand_still() {
     webhooks::pass(app).await.unwrap();
     assert_eq!(stand_still().await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_heard_more_than_there_is_after_a_restore_is_told_so() {
+    let house = House::on(Engine::Sqlite).await;
+    let (app, tenant, stop) = (house.app.clone(), house.ours.tenant, CancellationToken::new());
+    while feed::pass(&app).await.unwrap() > 0 {}
+    let last = last_place(&app).await;
+    let heard = (last + 5).to_string();
+    let engine = tokio::spawn(feed::run(app.clone(), stop.clone()));
+    let begin = read_events(&house, &[("last-event-id", &heard)], 1).await;
+    assert_eq!(begin, [(last, "reset".to_owned())]);
+    // Who listens on hears the next, although its place is one that he had before.
+    let listener = tokio::spawn({
+        let mut listener = Listener::new(&app, tenant, Some(last + 5)).await.unwrap();
+        assert_eq!(listener.began_anew(), Some(last));
+        async move { heard_one(&mut listener).await }
+    });
+    write(&app, tenant, "after the restore", Span::ZERO).await;
+    assert_eq!(listener.await.unwrap(), "after the restore");
+    let rest = read_events(&house, &[("last-event-id", &last.to_string())], 1).await;
+    assert_eq!(rest[0].1, "after the restore", "who comes back with the id of the reset goes on");
+    stop.cancel();
+    engine.await.unwrap();
+}
+
+async fn heard_one(listener: &mut Listener) -> String {
+    heard(listener, 1).await.remove(0)
+}
