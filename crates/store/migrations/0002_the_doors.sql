@@ -7,7 +7,7 @@ CREATE TABLE requests (
   key TEXT NOT NULL,
   -- What was asked, hashed: the same key may not ask for something else.
   fingerprint {bytes} NOT NULL,
-  -- The ids of what came of it, as JSON.
+  -- The ids of what came of it, as JSON; of an import how many customers and grants.
   made TEXT NOT NULL,
   at {time} NOT NULL,
   PRIMARY KEY (token_id, key)
