@@ -214,7 +214,8 @@ pub(crate) trait Taken: Sized + Send + 'static {
     fn read(headers: &HeaderMap, body: Bytes) -> Result<Self, Problem>;
 }
 
-/// No body; one that comes all the same is left unread.
+/// No body. One that comes all the same is read within the same bounds as any other and thrown away:
+/// left unread it would cost the caller his connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nothing;
 
@@ -440,7 +441,10 @@ impl Doors {
             let handle = handle.clone();
             async move {
                 match pass::<P, Q, B, G>(here, request, needs, makes).await {
-                    Ok(ask) => handle(ask).await.into_response(),
+                    Ok(ask) => {
+                        let left = ask.caller.left;
+                        with_limit(handle(ask).await.into_response(), left)
+                    }
                     Err(problem) => problem.into_response(),
                 }
             }

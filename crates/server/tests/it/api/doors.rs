@@ -234,3 +234,37 @@ async fn every_answer_has_an_id_and_is_counted_by_its_route() {
     assert!(counted("GET", "none", 404), "{numbers}");
     assert!(!numbers.contains("nowhere") && !numbers.contains(&house.theirs.ids["grant"]));
 }
+
+#[tokio::test]
+async fn the_description_tells_of_bodies_that_are_too_slow_or_too_large() {
+    let house = House::on(Engine::Sqlite).await;
+    let behind_doors = |path: &str| path.starts_with("/api/") && path != "/api/openapi.json";
+    for (method, path, operation) in house.described().await {
+        if !behind_doors(&path) {
+            continue;
+        }
+        for status in ["408", "413"] {
+            assert!(operation["responses"][status].is_object(), "{method} {path}: {status}");
+        }
+    }
+    // So it is: also where no body is wanted, one is read, and not more of it than elsewhere.
+    let body = "x".repeat(9 * 1_024 * 1_024);
+    let path = format!("/api/v1/grants/{}/retry", house.ours.ids["grant"]);
+    house.ask(Role::Owner, "POST", &path, &body).await.problem(413, "too-large");
+    house.ask(Role::Owner, "POST", &path, "anything").await.ok(200);
+    let document = house.send("GET", "/api/openapi.json", &[], "").await.ok(200);
+    assert!(document["info"]["description"].as_str().unwrap().contains("405"));
+    let put = house.ask(Role::Owner, "PUT", "/api/v1/plans", "").await;
+    put.problem(405, "no-such-method");
+    assert!(put.headers["allow"].to_str().unwrap().contains("GET"), "{put:?}");
+}
+
+#[tokio::test]
+async fn every_door_says_how_many_requests_are_left() {
+    let house = House::on(Engine::Sqlite).await;
+    for path in ["/api/v1/whoami", "/api/v1/plans", "/api/v1/events"] {
+        let answer = house.ask(Role::Owner, "GET", path, "").await;
+        let left = answer.headers.get("ratelimit").unwrap_or_else(|| panic!("{path}"));
+        assert!(left.to_str().unwrap().starts_with("\"token\";r="), "{path}");
+    }
+}
