@@ -132,6 +132,11 @@ impl Sign {
         Sign { status: StatusCode::NO_CONTENT, changes: true, ..sign }
     }
 
+    /// What it is about has no version, so there is nothing that If-Match could expect.
+    pub(crate) fn unversioned(self) -> Sign {
+        Sign { changes: false, ..self }
+    }
+
     pub(crate) fn about(self, tag: &'static str, says: &'static str) -> Sign {
         Sign { tag, says, ..self }
     }

@@ -70,6 +70,29 @@ async fn a_change_against_an_old_version_is_refused() {
 }
 
 #[tokio::test]
+async fn an_expectation_is_declared_where_it_is_honoured() {
+    let house = House::on(Engine::Sqlite).await;
+    let mut checked = 0;
+    for (method, path, operation) in house.described().await {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        if method != "DELETE" {
+            continue;
+        }
+        let is_declared = parameters.iter().any(|parameter| parameter["name"] == "If-Match");
+        let name = path.rsplit('/').next().unwrap().trim_matches(['{', '}']);
+        let is_token = name == "token";
+        assert_eq!(is_declared, !is_token, "{path}");
+        if !is_token {
+            let path = path.replace(&format!("{{{name}}}"), &house.ours.ids[name]);
+            let stale = house.ask_with("DELETE", &path, &[("if-match", "\"7777\"")], "").await;
+            stale.problem(412, "stale");
+        }
+        checked += 1;
+    }
+    assert!(checked >= 5, "{checked}");
+}
+
+#[tokio::test]
 async fn pages_put_together_are_the_list_in_every_order() {
     for engine in [Engine::Sqlite, Engine::Postgres] {
         let house = House::on(engine).await;
