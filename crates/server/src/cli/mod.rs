@@ -14,6 +14,7 @@ mod desk;
 mod dialogue;
 mod disconnect;
 mod expire;
+mod freeradius_tables;
 mod import;
 mod init;
 mod install;
@@ -113,9 +114,6 @@ enum Command {
     /// Routers: set up, add, list, show, change, test, remove
     #[command(subcommand)]
     Router(router::RouterCommand),
-    /// Routers that ask by RADIUS: how they stand with us
-    #[command(subcommand)]
-    Radius(radius::RadiusCommand),
     /// Plans: add, list, show, change, retire, offer
     #[command(subcommand)]
     Plan(plan::PlanCommand),
@@ -143,6 +141,9 @@ enum Command {
     /// The businesses of this database: list, change
     #[command(subcommand)]
     Business(business::BusinessCommand),
+    /// Routers that ask by RADIUS, and a FreeRADIUS beside Lango
+    #[command(subcommand)]
+    Radius(radius::RadiusCommand),
     /// Bring customers, services and vouchers along from other systems
     #[command(subcommand)]
     Import(import::ImportCommand),
@@ -195,7 +196,6 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
         Command::Cleanup(arguments) => cleanup::run(&everywhere, arguments).await,
         Command::Disconnect(arguments) => disconnect::run(&everywhere, arguments).await,
         Command::Router(command) => router::run(&everywhere, command).await,
-        Command::Radius(command) => radius::run(&everywhere, command).await,
         Command::Plan(command) => plan::run(&everywhere, command).await,
         Command::Customer(command) => customer::run(&everywhere, command).await,
         Command::Voucher(command) => voucher::run(&everywhere, command).await,
@@ -205,6 +205,7 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
         Command::Webhook(command) => webhook::run(&everywhere, command).await,
         Command::Job(command) => job::run(&everywhere, command).await,
         Command::Business(command) => business::run(&everywhere, command).await,
+        Command::Radius(command) => radius::run(&everywhere, command).await,
         Command::Import(command) => import::run(&everywhere, command).await,
         Command::Backup(arguments) => backup::run(&everywhere, arguments).await,
         Command::Restore(arguments) => restore::run(&everywhere, arguments).await,

@@ -1,8 +1,9 @@
-//! `lango radius …`: NASes, and how they stand with us.
+//! `lango radius …`: NASes, how they stand with us, and a FreeRADIUS beside us.
 
 use super::Everywhere;
 use super::check_nases;
 use super::desk::Desk;
+use super::freeradius_tables::TablesArguments;
 use super::output::{json, line, shown};
 use crate::operations::asked::By;
 use crate::operations::nases::{change_signing, nases};
@@ -15,6 +16,8 @@ pub(super) enum RadiusCommand {
     Nases(NasesArguments),
     /// Say whether a NAS's requests must be signed
     Signing(SigningArguments),
+    /// Keep FreeRADIUS's tables in step with grants, count its sessions, end those that must end
+    FreeradiusTables(TablesArguments),
 }
 
 #[derive(clap::Args)]
@@ -44,6 +47,9 @@ pub(super) async fn run(
     match command {
         RadiusCommand::Nases(arguments) => list(everywhere, &arguments).await?,
         RadiusCommand::Signing(arguments) => signing(everywhere, &arguments).await?,
+        RadiusCommand::FreeradiusTables(arguments) => {
+            return super::freeradius_tables::run(everywhere, arguments).await;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
