@@ -409,7 +409,7 @@ async fn a_router_that_was_set_up_for_radius_passes_every_step() {
             let address = listeners[purpose].as_str().unwrap();
             address.rsplit_once(':').unwrap().1.to_owned()
         };
-        let entry = router.rows("/radius")[0].text(".id").unwrap().to_owned();
+        let entry = router.rows("/radius")[0].text(".id").unwrap().to_string();
         let (login, report) = (port_of("radius_authentication"), port_of("radius_accounting"));
         let ports = [("authentication-port", login.as_str()), ("accounting-port", &report)];
         router.set("/radius", &entry, &ports).unwrap();
