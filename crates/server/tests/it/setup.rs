@@ -368,6 +368,8 @@ async fn a_router_that_was_set_up_for_radius_passes_every_step() {
         let router = sim.router();
         let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (port, name) = (free.to_string(), "Lobby");
+        let hotspot = printed(&shop, &LOGIN, &["--hotspot", "bridge", "--routeros", major]);
+        assert_eq!(paste(router, &hotspot), []);
         let setup = ["router", "setup", name, "--from", "127.0.0.1", "--radius", "--json"];
         let more = ["--orders-port", &port, "--routeros", major];
         let printed = shop.lango(&[&setup[..], &more].concat()).ok().json();
@@ -421,7 +423,6 @@ async fn a_router_that_was_set_up_for_radius_passes_every_step() {
         shop.lango(&["plan", "add", "1 hour", "--price", "20", "--time", "1h"]).ok();
         let sold = shop.lango(&["voucher", "create", "--plan", "1 hour"]).ok().out;
         let code = sold.trim().replace('-', "");
-        router.add("/ip/hotspot", &[("name", "h"), ("interface", "bridge")]).unwrap();
         let phone = MacAddress([2, 0, 0, 0, 0, 7]);
         router.join(phone);
         until("the server knows the router", || {
