@@ -8,7 +8,7 @@ use lango_domain::quantity::Speed;
 use lango_radius::accounting::MIKROTIK_TOTAL_LIMIT;
 use lango_radius::dictionary::{
     ACCT_INTERIM_INTERVAL, CLASS, FRAMED_IP_ADDRESS, FRAMED_PROTOCOL, MIKROTIK_ADDRESS_LIST,
-    MIKROTIK_RATE_LIMIT, SERVICE_TYPE, SESSION_TIMEOUT, WISPR_BANDWIDTH_MAX_DOWN,
+    MIKROTIK_RATE_LIMIT, PORT_LIMIT, SERVICE_TYPE, SESSION_TIMEOUT, WISPR_BANDWIDTH_MAX_DOWN,
     WISPR_BANDWIDTH_MAX_UP,
 };
 use lango_radius::{Draft, EncodeError};
@@ -33,6 +33,9 @@ pub(super) fn write(
     if is_ppp {
         draft.put(SERVICE_TYPE, 2)?;
         draft.put(FRAMED_PROTOCOL, 1)?;
+    } else {
+        // Without it RouterOS lets one device in: `shared-users` of its default profile.
+        draft.put(PORT_LIMIT, u32::from(decision.devices))?;
     }
     if let Some(lasts) = decision.lasts {
         let seconds = (lasts.as_millis() + 999) / 1_000;
