@@ -47,6 +47,9 @@ pub(super) fn write(
     }
     if let Some(speed) = decision.speed {
         put_speed(draft, speed)?;
+        let bits = |bits: u64| u32::try_from(bits).unwrap_or(u32::MAX);
+        draft.put(WISPR_BANDWIDTH_MAX_UP, bits(speed.upload))?;
+        draft.put(WISPR_BANDWIDTH_MAX_DOWN, bits(speed.download))?;
     }
     if decision.is_walled {
         draft.put(MIKROTIK_ADDRESS_LIST, WALLED)?;
@@ -57,11 +60,8 @@ pub(super) fn write(
     draft.put(ACCT_INTERIM_INTERVAL, fastrand::u32(INTERIM - JITTER..=INTERIM + JITTER))
 }
 
-/// The router's view: what it receives is what the customer sends.
+/// The router's view: what it receives is what the customer sends. Also as part of an order, where
+/// RouterOS refuses other makes' words for it.
 pub(crate) fn put_speed(draft: &mut Draft, speed: Speed) -> Result<(), EncodeError> {
-    let (up, down) = (speed.upload, speed.download);
-    draft.put(MIKROTIK_RATE_LIMIT, &format!("{up}/{down}"))?;
-    let bits = |bits: u64| u32::try_from(bits).unwrap_or(u32::MAX);
-    draft.put(WISPR_BANDWIDTH_MAX_UP, bits(up))?;
-    draft.put(WISPR_BANDWIDTH_MAX_DOWN, bits(down))
+    draft.put(MIKROTIK_RATE_LIMIT, &format!("{}/{}", speed.upload, speed.download))
 }
