@@ -93,6 +93,23 @@ pub(super) async fn close_silent(
     write::close(tx, app, sessions, merge::SILENT, |session| session.updated_at, now).await
 }
 
+/// Closes the sessions of a NAS that was taken out of service, at the last word of them.
+///
+/// # Errors
+/// A fault of the store.
+pub(crate) async fn close_removed(
+    tx: &mut Tx<'_>,
+    app: &App,
+    router: RouterId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let open = lango_store::radius::open_on(tx, router).await?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    write::close(tx, app, open, merge::REMOVED, |session| session.updated_at, now).await
+}
+
 /// Closes sessions that a NAS confirmed to have ended at our word. Its own last report may still
 /// come, and counts.
 ///
