@@ -16,7 +16,7 @@ mod sockets;
 mod sweep;
 
 pub(crate) use identity::each_identifier;
-pub(crate) use login::put_speed;
+pub(crate) use login::{put_speed, why_off};
 pub use sockets::{Bound, Settings, bind};
 
 use crate::app::App;
