@@ -9,6 +9,8 @@ use crate::operations::asked::By;
 use anyhow::bail;
 use clap::ValueEnum;
 use lango_domain::calendar::{Calendar, CalendarRule, Zone};
+use lango_domain::hours::{Hours, Week};
+use lango_domain::logins::{KnownDevices, Logins, NameOnRouter, WhenFull};
 use lango_domain::money::Money;
 use lango_domain::plan::{AfterEnd, AtDataCap, Clock, Plan, Starts, Terms, WhenSessionEnds};
 use lango_domain::quantity::{DataSize, Speed};
@@ -79,9 +81,64 @@ pub(super) struct AddArguments {
     /// Tell the customer that long before the end
     #[arg(long, value_name = "TIME")]
     warn_before: Option<Span>,
+    #[command(flatten)]
+    logins: LoginArguments,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What NASes that ask by RADIUS are told at a login.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Logins, on routers that ask by RADIUS")]
+struct LoginArguments {
+    /// What becomes of a further device when all places are taken
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    when_full: WhenFullWord,
+    /// Only the device of the first login may use it, until `lango service unlock`
+    #[arg(long)]
+    lock_to_first_device: bool,
+    /// When it may be used, as in "Mo-Fr 08:00-18:00; Sa 09:00-13:00"
+    #[arg(long, value_name = "HOURS")]
+    hours: Option<Week>,
+    /// How long a device may be silent before its session ends
+    #[arg(long, value_name = "TIME")]
+    idle_timeout: Option<Span>,
+    /// The pool of addresses, by its name on the router
+    #[arg(long, value_name = "NAME")]
+    pool: Option<NameOnRouter>,
+    /// The profile, by its name on the router
+    #[arg(long, value_name = "NAME")]
+    profile: Option<NameOnRouter>,
+    /// A device that was online needs the password again, also where the router logs in by MAC
+    #[arg(long)]
+    always_ask: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WhenFullWord {
+    Refuse,
+    EndOldest,
+}
+
+impl LoginArguments {
+    fn read(self, zone: &Zone) -> Logins {
+        Logins {
+            when_full: match self.when_full {
+                WhenFullWord::Refuse => WhenFull::Refuse,
+                WhenFullWord::EndOldest => WhenFull::EndOldest,
+            },
+            lock_to_first_device: self.lock_to_first_device,
+            hours: self.hours.map(|week| Hours { week, zone: zone.clone() }),
+            idle_timeout: self.idle_timeout,
+            pool: self.pool,
+            profile: self.profile,
+            known_devices: match self.always_ask {
+                true => KnownDevices::NeedPassword,
+                false => KnownDevices::Welcome,
+            },
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -129,6 +186,7 @@ async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<()> {
 }
 
 fn terms(arguments: AddArguments, zone: Zone) -> Terms {
+    let logins = arguments.logins.read(&zone);
     let clock = Clock {
         wall: arguments.time,
         uptime: arguments.online,
@@ -155,6 +213,7 @@ fn terms(arguments: AddArguments, zone: Zone) -> Terms {
             AfterEndWord::Wall => AfterEnd::Wall,
         },
         warn_before: arguments.warn_before,
+        logins,
     }
 }
 
@@ -217,6 +276,7 @@ fn promise(terms: &Terms) -> String {
         AtDataCap::End => data.to_string(),
         AtDataCap::Throttle(speed) => format!("{data}, then {speed}"),
     }));
+    limits.extend(terms.logins.hours.as_ref().map(|hours| hours.week.to_string()));
     limits.join(", ")
 }
 
