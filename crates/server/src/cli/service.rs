@@ -36,6 +36,8 @@ pub(super) enum ServiceCommand {
     Suspend(WhoArguments),
     /// End it for good
     Terminate(WhoArguments),
+    /// Let another device use it than the one that it is locked to
+    Unlock(WhoArguments),
     /// Give time
     Extend(ExtendArguments),
 }
@@ -125,6 +127,7 @@ pub(super) async fn run(
             change(&desk, who, Event::Suspend(SuspendReason::Staff)).await
         }
         ServiceCommand::Terminate(who) => change(&desk, who, Event::Terminate).await,
+        ServiceCommand::Unlock(who) => change(&desk, who, Event::Unlock).await,
         ServiceCommand::Extend(ExtendArguments { who, time, json }) => {
             change(&desk, WhoArguments { who, json }, Event::Extend(time)).await
         }
@@ -296,7 +299,7 @@ fn as_json(stored: &StoredGrant) -> serde_json::Value {
     serde_json::json!({
         "id": grant.id, "kind": grant.kind, "label": stored.label, "customer": grant.customer,
         "state": grant.state.word(), "ends_at": grant.state.ends_at(),
-        "devices_online": grant.presence.devices(),
+        "devices_online": grant.presence.devices(), "locked_to": grant.locked_to,
     })
 }
 
