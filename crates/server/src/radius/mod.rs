@@ -5,6 +5,7 @@
 //! Silence is an answer here: a NAS asks again, or asks another server. Must never say no because
 //! we are in trouble, and never acknowledge a report that is not durable.
 
+mod closing;
 pub mod directory;
 mod duplicates;
 pub mod eap;
@@ -15,6 +16,7 @@ mod reception;
 mod sockets;
 mod sweep;
 
+pub(crate) use closing::closes;
 pub(crate) use identity::each_identifier;
 pub(crate) use login::put_speed;
 pub use sockets::{Bound, Settings, bind};
@@ -41,6 +43,7 @@ pub async fn serve(app: App, bound: Bound, stop: CancellationToken) {
     tasks.spawn(login::lookup::run(app.clone(), lookups));
     tasks.spawn(ledger::run(app.clone(), pages, desk.reservations()));
     tasks.spawn(sweep::run(app.clone(), stop.clone()));
+    tasks.spawn(closing::run(app.clone(), stop.clone()));
     for socket in bound.sockets {
         let reception =
             Reception::new(app.clone(), directory.clone(), desk.clone(), ledger.clone(), socket);
