@@ -4,10 +4,12 @@
 use crate::app::App;
 use crate::enforcement::Observed;
 use crate::observe::pulse::{self, Beats, Engine};
+use crate::operations::add_router::{RouterAddress, RouterProtocol};
 use lango_domain::ids::{GrantId, Id, RouterId, TenantId};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::enforcements::Line;
 use lango_store::grants::GrantLine;
+use lango_store::plans::StoredPlan;
 use lango_store::routers::{Router, Stranger};
 use lango_store::tenants::Tenant;
 use lango_store::{Error, Tx};
@@ -67,8 +69,22 @@ pub struct TenantDiagnosis {
     pub expired_not_disconnected: Vec<Line>,
     /// Its routers.
     pub routers: Vec<RouterDiagnosis>,
+    /// Plans on sale that say more of logins than some of its routers keep.
+    pub plans_not_kept: Vec<PlanNotKept>,
     /// Messages and other jobs given up within a day.
     pub jobs_given_up: i64,
+}
+
+/// A plan that says more of logins than routers can be told by their API. They are not asked at
+/// each login, as NASes ask us by RADIUS.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PlanNotKept {
+    /// The plan's name.
+    pub plan: String,
+    /// The routers' names.
+    pub routers: Vec<String>,
+    /// What happens there instead.
+    pub instead: Vec<&'static str>,
 }
 
 /// One router.
@@ -149,9 +165,16 @@ async fn look_at(
     tenant: Tenant,
     now: Timestamp,
 ) -> Result<TenantDiagnosis, Error> {
-    use lango_store::{enforcements, grants, jobs, routers};
+    use lango_store::{enforcements, grants, jobs, plans, routers};
+    let all = routers::of_tenant(tx, tenant.id).await?;
+    let told_by_api = all.iter().filter(|router| !asks_by_radius(router));
+    let told_by_api: Vec<String> = told_by_api.map(|router| router.name.clone()).collect();
+    let plans_not_kept = match told_by_api.is_empty() {
+        true => Vec::new(),
+        false => plans_not_kept(plans::of_tenant(tx, tenant.id).await?, &told_by_api),
+    };
     let mut boxes = Vec::new();
-    for router in routers::of_tenant(tx, tenant.id).await? {
+    for router in all {
         let waiting = enforcements::count_pending(tx, router.id).await?;
         let strangers = routers::strangers(tx, router.id).await?;
         boxes.push(router_diagnosis(router, waiting, strangers, now));
@@ -162,9 +185,25 @@ async fn look_at(
         expiring_soon: grants::ending(tx, tenant.id, now, now + SOON, MOST_LINES).await?,
         expired_not_disconnected: enforcements::uncut(tx, tenant.id, MOST_LINES).await?,
         routers: boxes,
+        plans_not_kept,
         jobs_given_up: jobs::count_given_up(tx, tenant.id, now - Span::days(1)).await?,
         name: tenant.name,
     })
+}
+
+fn asks_by_radius(router: &Router) -> bool {
+    let address = serde_json::from_str::<RouterAddress>(&router.endpoint);
+    address.is_ok_and(|address| address.protocol == RouterProtocol::Radius)
+}
+
+fn plans_not_kept(plans: Vec<StoredPlan>, routers: &[String]) -> Vec<PlanNotKept> {
+    let on_sale = plans.into_iter().filter(|stored| stored.retired_at.is_none());
+    let not_kept = on_sale.map(|stored| PlanNotKept {
+        instead: stored.plan.terms.logins.not_kept_by_routers(),
+        plan: stored.plan.name,
+        routers: routers.to_vec(),
+    });
+    not_kept.filter(|plan| !plan.instead.is_empty()).collect()
 }
 
 fn router_diagnosis(
@@ -223,6 +262,16 @@ fn judge(tenant: &TenantDiagnosis, now: Timestamp) -> Vec<Finding> {
             .map(|line| still_connected(line, now)),
     );
     findings.extend(tenant.routers.iter().flat_map(|router| judge_router(router, now)));
+    findings.extend(tenant.plans_not_kept.iter().map(|not_kept| Finding {
+        what: format!(
+            "{} does not keep all of plan {}: {}",
+            not_kept.routers.join(", "),
+            not_kept.plan,
+            not_kept.instead.join("; ")
+        ),
+        advice:
+            "have it ask by RADIUS (address radius://IP), or sell another plan there".to_owned(),
+    }));
     if tenant.jobs_given_up > 0 {
         findings.push(Finding {
             what: format!(

@@ -1,6 +1,7 @@
 //! RADIUS as NASes meet it: real sockets, real databases, and a NAS that says exactly what it is
 //! told to say.
 
+mod plans;
 mod stories;
 
 use crate::harness::Engine;
