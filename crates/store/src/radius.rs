@@ -289,6 +289,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     OPEN_ON,
     OPEN_OF_GRANT,
     STALE,
+    METER,
     USAGE,
     FORGET_USAGE,
     OCCUPANTS,
