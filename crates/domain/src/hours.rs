@@ -17,8 +17,8 @@ const DAYS: [&str; 7] = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"];
 /// Their names, of which any beginning of two letters or more is understood.
 const NAMES: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-/// How many stretches a day may have.
-const MOST_OF_A_DAY: usize = 8;
+/// How long hours may be, written down: they are read at each login.
+const LONGEST: usize = 500;
 
 /// Hours of the week, and the zone in which they are read.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -140,7 +140,7 @@ fn read(text: &str) -> Option<Week> {
         stretches.sort_unstable();
         stretches.dedup();
     }
-    (has_hours && week.iter().all(|day| day.len() <= MOST_OF_A_DAY)).then_some(Week(week))
+    (has_hours && text.len() <= LONGEST).then_some(Week(week))
 }
 
 /// `Mo`, `Mo-Fr`, or over the weekend `Sa-Mo`.
@@ -155,7 +155,7 @@ fn read_days(text: &str) -> Option<Vec<usize>> {
     Some((first..first + count).map(|day| day % 7).collect())
 }
 
-/// `08:00-18:00`, or until the next day `20:00-02:00`.
+/// `08:00-18:00`, or until the next day `20:00-02:00`; to the same time is all around the clock.
 fn read_stretch(text: &str) -> Option<Stretch> {
     let minutes = |text: &str| {
         let (hour, minute) = text.split_once(':')?;
@@ -169,8 +169,8 @@ fn read_stretch(text: &str) -> Option<Stretch> {
     };
     let (from, to) = text.split_once('-')?;
     let (from, to) = (minutes(from)?, minutes(to)?);
-    let to = if to < from { to + DAY } else { to };
-    (from < DAY && from != to).then_some(Stretch { from, to })
+    let to = if to <= from { to + DAY } else { to };
+    (from < DAY).then_some(Stretch { from, to })
 }
 
 impl fmt::Display for Week {
@@ -266,7 +266,9 @@ mod tests {
     fn what_touches_is_one() {
         let lab = hours("Mo 20:00-24:00; Tu 00:00-06:00", "UTC");
         assert_eq!(lab.at(at("2026-11-23T21:00:00Z")), open("2026-11-24T06:00:00Z"));
-        for always in ["00:00-24:00", "Mo-Su 00:00-24:00", "12:00-00:00; 00:00-12:00"] {
+        for always in
+            ["00:00-24:00", "Mo-Su 00:00-24:00", "12:00-00:00; 00:00-12:00", "09:00-09:00"]
+        {
             let door = hours(always, "Europe/Berlin").at(at("2026-11-23T21:00:00Z"));
             assert_eq!(door, Door::Open { closes: None }, "{always}");
         }
@@ -292,6 +294,7 @@ mod tests {
             ),
             ("Sa-Mo 10:00-11:00", "Mo 10:00-11:00; Sa-Su 10:00-11:00"),
             ("22:00-06:00", "Mo-Su 22:00-06:00"),
+            ("We 00:00-00:00,07:00-07:00", "We 00:00-24:00,07:00-07:00"),
             ("Mo 08:00-12:00, Tu 00:00-24:00", "Mo 08:00-12:00; Tu 00:00-24:00"),
         ] {
             assert_eq!(written.parse::<Week>().unwrap().to_string(), meant, "{written}");
@@ -300,7 +303,6 @@ mod tests {
             "",
             "Mo",
             "08:00",
-            "Mo 08:00-08:00",
             "Xy 08:00-09:00",
             "Mo 25:00-26:00",
             "Mo 24:00-08:00",

@@ -601,6 +601,37 @@ mod tests {
     }
 
     #[test]
+    fn what_was_said_of_logins_stays_until_it_is_taken_away() {
+        let zone: Zone = "Africa/Nairobi".parse().unwrap();
+        let nothing = || LoginArguments {
+            when_full: None,
+            lock_to_first_device: false,
+            hours: None,
+            idle_timeout: None,
+            pool: None,
+            profile: None,
+            always_ask: false,
+        };
+        let said = LoginArguments {
+            when_full: Some(WhenFullWord::EndOldest),
+            lock_to_first_device: true,
+            hours: Some("Mo-Fr 08:00-18:00".parse().unwrap()),
+            pool: Some("guests".parse().unwrap()),
+            always_ask: true,
+            ..nothing()
+        };
+        let logins = said.over(Logins::default(), &zone);
+        assert_eq!(nothing().over(logins.clone(), &zone), logins);
+        let terms = Terms { logins, ..Terms::hotspot(Span::hours(1)) };
+        assert_eq!(promise(&terms), "1h, Mo-Fr 08:00-18:00");
+        let less =
+            [Removable::LockToFirstDevice, Removable::Hours, Removable::Pool, Removable::AlwaysAsk];
+        let terms = less.iter().fold(terms, without);
+        let left = Logins { when_full: WhenFull::EndOldest, ..Logins::default() };
+        assert_eq!(terms.logins, left);
+    }
+
+    #[test]
     fn a_promise_names_every_limit() {
         let mut terms = Terms::hotspot(Span::hours(1));
         terms.clock.data = Some(DataSize::megabytes(500));

@@ -79,12 +79,15 @@ struct Terms {
     #[serde(default)]
     lock_to_first_device: bool,
     /// When it may be used, as in `Mo-Fr 08:00-18:00; Sa 09:00-13:00`, in the zone of the business
+    #[schemars(extend("pattern" = HOURS))]
     hours: Option<Line<500>>,
     /// How long a device may be silent before its session ends
     idle_timeout_seconds: Option<Seconds>,
     /// The pool of addresses, by its name on the router
+    #[schemars(extend("pattern" = NAME))]
     pool: Option<Line<63>>,
     /// The profile, by its name on the router
+    #[schemars(extend("pattern" = NAME))]
     profile: Option<Line<63>>,
     /// Whether a device that was online comes back without the password, where the router asks so
     known_devices: Option<bool>,
@@ -354,6 +357,14 @@ struct PlanChangeBody {
 }
 
 const TAG: &str = "plans";
+/// Hours as programs write them; people may write them in more ways.
+const HOURS: &str = "^((Mo|Tu|We|Th|Fr|Sa|Su)(-(Mo|Tu|We|Th|Fr|Sa|Su))?\
+                     (,(Mo|Tu|We|Th|Fr|Sa|Su)(-(Mo|Tu|We|Th|Fr|Sa|Su))?)* \
+                     ([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)\
+                     (,([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00))*\
+                     (; |$))+$";
+/// The name of something on a router.
+const NAME: &str = "^[A-Za-z0-9._:/@-]([A-Za-z0-9 ._:/@-]*[A-Za-z0-9._:/@-])?$";
 
 pub(crate) fn open(doors: &mut Doors) {
     let list = Sign::list("/api/v1/plans", "list_plans").about(TAG, "What is sold, by name");
