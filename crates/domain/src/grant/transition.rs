@@ -11,6 +11,7 @@ use crate::time::{Span, Timestamp};
 
 /// Something that happens to a grant.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "an event lives for one call and is never kept")]
 pub enum Event {
     /// Time passed; whatever is due happens.
     TimePassed,
