@@ -76,6 +76,8 @@ impl FromRow for RadiusSession {
 /// Who is online by a grant, as a login asks it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Occupant {
+    /// The session.
+    pub session: SessionId,
     /// By which grant.
     pub grant: GrantId,
     /// The device, if it is known.
@@ -84,12 +86,47 @@ pub struct Occupant {
     pub router: RouterId,
     /// Since when.
     pub started_at: Timestamp,
+    /// By when it must be over, if that was said.
+    pub due_at: Option<Timestamp>,
 }
 
 impl FromRow for Occupant {
     fn from_row(row: &Row<'_>) -> Result<Self, Error> {
-        let (grant, mac) = (row.get(0)?, row.get(1)?);
-        Ok(Occupant { grant, mac, router: row.get(2)?, started_at: row.get(3)? })
+        let (grant, mac, router, started_at) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let (session, due_at) = (row.get(4)?, row.get(5)?);
+        Ok(Occupant { session, grant, mac, router, started_at, due_at })
+    }
+}
+
+/// Why a session must be over before its grant is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DueWhy {
+    /// Another device took its place.
+    Displaced,
+    /// The hours of its plan end.
+    Hours,
+}
+
+/// A session that lasts and should not any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Overdue {
+    /// The session.
+    pub session: SessionId,
+    /// On which router.
+    pub router: RouterId,
+    /// By which right.
+    pub grant: GrantId,
+    /// Why.
+    pub why: DueWhy,
+}
+
+impl FromRow for Overdue {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        let why = match row.get::<Option<String>>(3)?.as_deref() {
+            Some("displaced") => DueWhy::Displaced,
+            _ => DueWhy::Hours,
+        };
+        Ok(Overdue { session: row.get(0)?, router: row.get(1)?, grant: row.get(2)?, why })
     }
 }
 
@@ -290,11 +327,35 @@ const OPEN_COUNTS: Sql = sql!(
      GROUP BY router_id"
 );
 const OCCUPANTS: Sql = sql!(
-    sqlite: "SELECT grant_id, mac, router_id, started_at FROM sessions \
+    sqlite: "SELECT grant_id, mac, router_id, started_at, id, due_at FROM sessions \
              WHERE ended_at IS NULL AND grant_id IN (SELECT value FROM json_each($1))",
-    postgres: "SELECT grant_id, mac, router_id, started_at FROM sessions \
+    postgres: "SELECT grant_id, mac, router_id, started_at, id, due_at FROM sessions \
                WHERE ended_at IS NULL AND grant_id = ANY (ARRAY(SELECT value::bigint \
                FROM json_array_elements_text($1::json) value))",
+);
+/// What another device displaces must be a session of which a NAS reports: nothing else is ended.
+const DISPLACE: Sql = sql!(
+    "UPDATE sessions SET due_at = $1, due_why = 'displaced' \
+     WHERE id = $2 AND ended_at IS NULL AND id IN (SELECT id FROM radius_sessions WHERE id = $2)"
+);
+const LAST_END: Sql = sql!(
+    "SELECT COALESCE(due_why, '') FROM sessions WHERE grant_id = $1 AND mac = $2 \
+     ORDER BY id DESC LIMIT 1"
+);
+const CLOSE_AT: Sql = sql!(
+    "UPDATE sessions SET due_at = $1, due_why = 'hours' \
+     WHERE id = $2 AND ended_at IS NULL AND (due_why IS NULL OR due_why = 'hours')"
+);
+// What is work already waits for its own next try.
+const OVERDUE: Sql = sql!(
+    "SELECT s.id, s.router_id, s.grant_id, s.due_why FROM sessions s \
+     JOIN enforcements e ON e.router_id = s.router_id AND e.grant_id = s.grant_id \
+     WHERE s.ended_at IS NULL AND s.due_at IS NOT NULL AND s.due_at <= $1 \
+     AND e.next_attempt_at IS NULL ORDER BY s.due_at LIMIT $2"
+);
+const OVERDUE_OF_GRANT: Sql = sql!(
+    "SELECT id FROM sessions WHERE router_id = $1 AND grant_id = $2 AND ended_at IS NULL \
+     AND due_at <= $3"
 );
 const NASES: Sql = sql!(
     "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds \
@@ -335,6 +396,11 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     FORGET_DAYS,
     OPEN_COUNTS,
     OCCUPANTS,
+    DISPLACE,
+    LAST_END,
+    CLOSE_AT,
+    OVERDUE,
+    OVERDUE_OF_GRANT,
     NASES,
     NASES_OF_TENANT,
     KEEP_NAS,
@@ -496,6 +562,46 @@ pub async fn occupants(tx: &mut Tx<'_>, grants: &[GrantId]) -> Result<Vec<Occupa
         return Ok(Vec::new());
     }
     tx.all(OCCUPANTS, &args![crate::json::id_list(grants)]).await
+}
+
+/// Says that a session must be over now, because another device takes its place. False: it is over,
+/// or no NAS reports of it.
+pub async fn displace(tx: &mut Tx<'_>, session: SessionId, now: Timestamp) -> Result<bool, Error> {
+    Ok(tx.execute(DISPLACE, &args![now, session]).await? > 0)
+}
+
+/// Whether that device's last session by a grant was ended for another device.
+pub async fn was_displaced(
+    tx: &mut Tx<'_>,
+    grant: GrantId,
+    mac: MacAddress,
+) -> Result<bool, Error> {
+    let why: Option<String> = tx.optional(LAST_END, &args![grant, mac]).await?;
+    Ok(why.as_deref() == Some("displaced"))
+}
+
+/// Says when the hours end in which a session may last; none is never. What is displaced stays it.
+pub async fn close_at(
+    tx: &mut Tx<'_>,
+    session: SessionId,
+    closes: Option<Timestamp>,
+) -> Result<(), Error> {
+    tx.execute(CLOSE_AT, &args![closes, session]).await.map(drop)
+}
+
+/// Sessions that last, should not any more, and are nobody's work yet; most overdue first.
+pub async fn overdue(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<Overdue>, Error> {
+    tx.all(OVERDUE, &args![now, limit]).await
+}
+
+/// A grant's sessions on a router that last and should not any more.
+pub async fn overdue_of_grant(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    grant: GrantId,
+    now: Timestamp,
+) -> Result<Vec<SessionId>, Error> {
+    tx.all(OVERDUE_OF_GRANT, &args![router, grant, now]).await
 }
 
 /// How all NASes stand with us.

@@ -130,7 +130,8 @@ const SEE_DEVICE: Sql = sql!(
 );
 const DEVICES_OF: Sql =
     sql!("SELECT mac FROM devices WHERE grant_id = $1 AND retired_at IS NULL ORDER BY mac");
-const BY_MAC: Sql = sql!("SELECT grant_id FROM devices WHERE tenant_id = $1 AND mac = $2");
+const BY_MAC: Sql =
+    sql!("SELECT grant_id FROM devices WHERE tenant_id = $1 AND mac = $2 AND retired_at IS NULL");
 const RETIRE: Sql = sql!(
     "UPDATE devices SET retired_at = $1 \
      WHERE tenant_id = $2 AND retired_at IS NULL AND last_seen_at < $3"
@@ -228,7 +229,7 @@ pub async fn devices_of(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<MacAddres
     tx.all(DEVICES_OF, &args![grant]).await
 }
 
-/// The grant by which a device was last online.
+/// The grant by which a device was last online. One that is forgotten was never there.
 pub async fn grant_of_device(
     tx: &mut Tx<'_>,
     tenant: TenantId,

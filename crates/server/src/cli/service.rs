@@ -41,6 +41,8 @@ pub(super) enum ServiceCommand {
     Suspend(WhoArguments),
     /// End it for good
     Terminate(WhoArguments),
+    /// Let another device use it than the one that it is locked to
+    Unlock(WhoArguments),
     /// Give time
     Extend(ExtendArguments),
     /// Have routers that failed tried again at once
@@ -192,6 +194,7 @@ pub(super) async fn run(
         ServiceCommand::Resume(who) => (wants(who), Action::Resume),
         ServiceCommand::Suspend(who) => (wants(who), Action::Suspend),
         ServiceCommand::Terminate(who) => (wants(who), Action::End),
+        ServiceCommand::Unlock(who) => (wants(who), Action::Unlock),
         ServiceCommand::Retry(who) => (wants(who), Action::Retry),
         ServiceCommand::Extend(ExtendArguments { who, time, json }) => {
             ((who, json), Action::Extend { time })
@@ -427,7 +430,7 @@ fn as_json(stored: &StoredGrant) -> serde_json::Value {
         "id": grant.id, "kind": grant.kind, "label": stored.label, "plan": grant.plan,
         "customer": grant.customer, "router": stored.router,
         "state": grant.state.word(), "ends_at": grant.state.ends_at(),
-        "devices_online": grant.presence.devices(),
+        "devices_online": grant.presence.devices(), "locked_to": grant.locked_to,
     })
 }
 

@@ -212,6 +212,8 @@ fn describe(effect: &Effect) -> (&'static str, String) {
         Effect::Resumed => ("resumed", "access is open again".to_owned()),
         Effect::Suspended(why) => ("suspended", format!("{why:?}").to_lowercase()),
         Effect::Ended(reason) => ("ended", reason.word().to_owned()),
+        Effect::Locked => ("locked", "to the device of its first login".to_owned()),
+        Effect::Unlocked => ("unlocked", "the next device to log in is the one".to_owned()),
         Effect::Measure => ("measured", "the time online should be used up".to_owned()),
     }
 }

@@ -5,6 +5,7 @@
 //! Silence is an answer here: a NAS asks again, or asks another server. Must never say no because
 //! we are in trouble, and never acknowledge a report that is not durable.
 
+mod closing;
 pub mod directory;
 mod duplicates;
 pub mod eap;
@@ -16,6 +17,7 @@ mod reception;
 mod sockets;
 mod sweep;
 
+pub(crate) use closing::closes;
 pub(crate) use identity::each_identifier;
 pub(crate) use login::{put_speed, why_off};
 pub use sockets::{Bound, Settings, bind};
@@ -44,6 +46,7 @@ pub async fn serve(app: App, bound: Bound, stop: CancellationToken) {
     tasks.spawn(sweep::run(app.clone(), stop.clone()));
     let watched = overload::Watched::of(&bound.sockets);
     tasks.spawn(overload::watch(app.clone(), watched, stop.clone()));
+    tasks.spawn(closing::run(app.clone(), stop.clone()));
     for socket in bound.sockets {
         let reception =
             Reception::new(app.clone(), directory.clone(), desk.clone(), ledger.clone(), socket);

@@ -6,7 +6,7 @@ pub mod setup;
 
 use crate::app::App;
 use crate::enforcement::{ConfirmedBy, DriverError, Observed, Order, Outcome, Survey};
-use crate::operations::note_reports;
+use crate::operations::note_reports::{self, OfGrant};
 use crate::radius::each_identifier;
 use lango_domain::ids::{GrantId, RouterId};
 use lango_domain::time::{Span, Timestamp};
@@ -78,16 +78,38 @@ impl RadiusNas {
     }
 
     async fn act_on(&self, order: &Order) -> Outcome {
-        let open = note_reports::open_of_grant(&self.app, self.router, order.grant).await;
-        let open = match open {
-            Ok(open) => open,
+        let now = self.app.clock().now();
+        let sessions = note_reports::of_grant(&self.app, self.router, order.grant, now).await;
+        let sessions = match sessions {
+            Ok(sessions) => sessions,
             Err(error) => return Outcome::Failed(format!("reading its sessions: {error}")),
         };
         let acted = match order.wanted.profile() {
-            Some(profile) => self.change_all(order.grant, &open, profile).await,
-            None => self.end_all(open).await,
+            Some(profile) => self.hold(order.grant, sessions, profile, now).await,
+            None => {
+                let OfGrant { mut open, overdue, .. } = sessions;
+                open.extend(overdue);
+                self.end_all(open).await
+            }
         };
         acted.unwrap_or_else(|why| Outcome::Failed(why.to_string()))
+    }
+
+    /// Ends what must be over, and brings the rest to what is wanted now.
+    async fn hold(
+        &self,
+        grant: GrantId,
+        sessions: OfGrant,
+        profile: Profile,
+        now: Timestamp,
+    ) -> Result<Outcome, Silent> {
+        let OfGrant { open, overdue, closes } = sessions;
+        if !overdue.is_empty()
+            && let Outcome::Failed(why) = self.end_all(overdue).await?
+        {
+            return Ok(Outcome::Failed(why));
+        }
+        self.change_all(grant, &open, (profile, closes), now).await
     }
 
     /// Ends sessions. A session that the NAS reported to be over was ended by the NAS.
@@ -133,12 +155,12 @@ impl RadiusNas {
         &self,
         grant: GrantId,
         open: &[RadiusSession],
-        profile: Profile,
+        (profile, closes): (Profile, Option<Timestamp>),
+        now: Timestamp,
     ) -> Result<Outcome, Silent> {
-        let now = self.app.clock().now();
         let mut ended = Vec::new();
         for session in open {
-            match self.change(session, profile, now).await? {
+            match self.change(session, (profile, closes), now).await? {
                 Came::Done => {}
                 Came::Gone => ended.push(session.clone()),
                 Came::Refused(_) => match self.end(session).await? {
@@ -148,9 +170,14 @@ impl RadiusNas {
             }
         }
         let sessions_ended = ended.len() as u32;
+        let closing = closes.into_iter();
+        let closing = closing
+            .flat_map(|closes| open.iter().map(move |session| (session.id, closes)))
+            .collect();
         let noted = async {
             note_reports::close_disconnected(&self.app, ended).await?;
-            note_reports::meter(&self.app, self.router, grant, profile.metered).await
+            let metered = profile.metered;
+            note_reports::changed(&self.app, self.router, grant, metered, closing).await
         };
         Ok(match noted.await {
             Ok(()) => Outcome::Confirmed { by: ConfirmedBy::Lango, sessions_ended },
@@ -161,7 +188,7 @@ impl RadiusNas {
     async fn change(
         &self,
         session: &RadiusSession,
-        profile: Profile,
+        (profile, closes): (Profile, Option<Timestamp>),
         now: Timestamp,
     ) -> Result<Came, Silent> {
         let answer = self
@@ -169,7 +196,7 @@ impl RadiusNas {
             .order(|identifier| {
                 let mut draft = Draft::coa_request(identifier);
                 put_identifiers(&mut draft, session)?;
-                put_profile(&mut draft, session, profile, now)?;
+                put_profile(&mut draft, session, (profile, closes), now)?;
                 Ok(draft)
             })
             .await?;
@@ -266,11 +293,12 @@ fn put_identifiers(draft: &mut Draft, session: &RadiusSession) -> Result<(), Enc
     Ok(())
 }
 
-/// Session-Timeout counts from the session's beginning, not from now.
+/// Session-Timeout counts from the session's beginning, not from now, and is never later than the
+/// hours of the plan.
 fn put_profile(
     draft: &mut Draft,
     session: &RadiusSession,
-    profile: Profile,
+    (profile, closes): (Profile, Option<Timestamp>),
     now: Timestamp,
 ) -> Result<(), EncodeError> {
     use lango_domain::wanted::RouterDeadline;
@@ -281,7 +309,7 @@ fn put_profile(
         Some(RouterDeadline::At(end)) => Some(end.max(now)),
         Some(RouterDeadline::Online(_)) | None => None,
     };
-    if let Some(end) = end {
+    if let Some(end) = [end, closes].into_iter().flatten().min() {
         let seconds = (end.since(session.started_at).as_millis() + 999) / 1_000;
         draft.put(SESSION_TIMEOUT, u32::try_from(seconds.max(1)).unwrap_or(u32::MAX))?;
     }

@@ -6,7 +6,7 @@ use super::merge::{Merged, REPLACED, RESET, SLACK, Turn, merge};
 use super::report::Report;
 use crate::app::App;
 use crate::operations::change_grant::{self, Actor, Change};
-use crate::radius::identity;
+use crate::radius::{closing, identity};
 use lango_domain::grant::Event;
 use lango_domain::ids::{GrantId, RouterId, SessionId, TenantId};
 use lango_domain::mac_address::MacAddress;
@@ -333,6 +333,12 @@ async fn tell(
         if !stored.grant.wanted().is_online() {
             cut_again(tx, id, changed, turns, now).await?;
         }
+        if let Some(hours) = &stored.grant.terms.logins.hours {
+            for session in changed.iter().filter(|session| has_come(session, id, turns)) {
+                let closes = closing::closes(hours, now);
+                lango_store::radius::close_at(tx, session.id, closes).await?;
+            }
+        }
         let online = occupants.iter().filter(|occupant| occupant.grant == id);
         let since = online.clone().map(|occupant| occupant.started_at).min().unwrap_or(now);
         let devices = online.clone().count();
@@ -384,16 +390,22 @@ async fn cut_again(
     turns: &HashMap<SessionId, Vec<Turn>>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let has_come = |session: &&RadiusSession| {
-        let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
-        let came = turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Reopened));
-        session.grant == Some(grant) && session.ended_at.is_none() && came
-    };
-    for session in changed.iter().filter(has_come) {
+    for session in changed.iter().filter(|session| has_come(session, grant, turns)) {
         let difference = [(grant, "a session lives that must not".to_owned())];
         lango_store::enforcements::repair(tx, session.router, &difference, now).await?;
     }
     Ok(())
+}
+
+/// Whether a session of a grant began, or turned out to last after all.
+fn has_come(
+    session: &RadiusSession,
+    grant: GrantId,
+    turns: &HashMap<lango_domain::ids::SessionId, Vec<Turn>>,
+) -> bool {
+    let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
+    let came = turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Reopened));
+    session.grant == Some(grant) && session.ended_at.is_none() && came
 }
 
 fn is_metered(stored: &StoredGrant) -> bool {

@@ -3,6 +3,7 @@
 
 mod books;
 mod faults;
+mod plans;
 mod shops;
 mod stories;
 mod storm;
