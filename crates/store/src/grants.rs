@@ -247,15 +247,15 @@ macro_rules! held {
         sql!(
             sqlite: concat!(
                 "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
-                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access, c.language \
-                 FROM grants g JOIN terms t ON t.id = g.terms_id \
-                 LEFT JOIN customers c ON c.id = g.customer_id WHERE ", $sqlite
+                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access, \
+                 (SELECT c.language FROM customers c WHERE c.id = g.customer_id) \
+                 FROM grants g JOIN terms t ON t.id = g.terms_id WHERE ", $sqlite
             ),
             postgres: concat!(
                 "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
-                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access, c.language \
-                 FROM grants g JOIN terms t ON t.id = g.terms_id \
-                 LEFT JOIN customers c ON c.id = g.customer_id WHERE ", $postgres
+                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access, \
+                 (SELECT c.language FROM customers c WHERE c.id = g.customer_id) \
+                 FROM grants g JOIN terms t ON t.id = g.terms_id WHERE ", $postgres
             ),
         )
     };

@@ -58,7 +58,6 @@ const HOT: &[(&str, &str)] = &[
     ("radius::OCCUPANTS", "sessions_open_by_grant"),
     ("radius::LAST_END", "sessions_of_grant"),
     ("radius::OVERDUE", "sessions_due"),
-    ("radius::OVERDUE_OF_GRANT", "sessions_open"),
     ("sessions::OPEN_ON", "sessions_open"),
     ("sessions::OF_GRANT", "sessions_of_grant"),
     ("sessions::DEVICES_OF", "devices_of_grant"),
