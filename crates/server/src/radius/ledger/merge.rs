@@ -65,8 +65,7 @@ pub(super) fn merge(
 ) -> Merged {
     match known {
         Some(known) if is_another(&known, report) => {
-            // The same login at the same NAS: the same customer.
-            let session = begun(report, grant.or(known.grant), id, now);
+            let session = begun(report, grant, id, now);
             Merged { turn: first_turn(&session), session, replaced: Some(replaced(known)) }
         }
         Some(known) => go_on(known, report, now),
