@@ -19,5 +19,6 @@ pub mod operations;
 pub mod radius;
 pub mod reconcile;
 pub mod run;
+pub(crate) mod sheet;
 pub mod web;
 pub mod webhooks;

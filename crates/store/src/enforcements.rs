@@ -406,6 +406,10 @@ const UNCUT: Sql = sql!(
 );
 const COUNT_PENDING: Sql =
     sql!("SELECT COUNT(*) FROM enforcements WHERE router_id = $1 AND next_attempt_at IS NOT NULL");
+const OLDEST_PENDING: Sql = sql!(
+    "SELECT due_at FROM enforcements WHERE router_id = $1 AND next_attempt_at IS NOT NULL \
+     ORDER BY due_at LIMIT 1"
+);
 const FORGET: Sql = sql!("DELETE FROM enforcements WHERE router_id = $1 AND grant_id = $2");
 // What ended long ago but was confirmed lately waits as long again: the index is by confirmation.
 const LONG_OVER: Sql = sql!(
@@ -431,6 +435,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     SEEN,
     UNCUT,
     COUNT_PENDING,
+    OLDEST_PENDING,
     FORGET,
     LONG_OVER,
 ];
@@ -589,6 +594,11 @@ pub async fn uncut(tx: &mut Tx<'_>, tenant: TenantId, limit: i64) -> Result<Vec<
 /// How much work waits for a router.
 pub async fn count_pending(tx: &mut Tx<'_>, router: RouterId) -> Result<i64, Error> {
     tx.one(COUNT_PENDING, &args![router]).await
+}
+
+/// Since when the oldest of a router's open orders waits.
+pub async fn oldest_pending(tx: &mut Tx<'_>, router: RouterId) -> Result<Option<Timestamp>, Error> {
+    tx.optional(OLDEST_PENDING, &args![router]).await
 }
 
 /// Grants that ended and were confirmed cut before `before`: their objects may be taken off the

@@ -12,8 +12,8 @@ use anyhow::Context;
                         lango router setup Router1 --from 10.0.0.2\n  \
                         lango router setup Router1 --from 10.0.0.2,10.0.0.64/28 --routeros 6\n  \
                         lango router setup Router1 --from 10.0.0.2 --hotspot bridge\n\n\
-                        Paste what it prints into the router's terminal; pasting it again changes \
-                        nothing. It is made for one router: each gets its own password.")]
+                        Paste what it prints into the router's terminal; pasting it again\n\
+                        changes nothing. It is made for one router: each gets its own password.")]
 pub(super) struct SetupArguments {
     /// What staff call the router
     #[arg(default_value = "Router1")]

@@ -22,6 +22,7 @@ use town::Town;
 
 /// What was asked for on the command line.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  lango demo\n  lango demo --speed 120 --for 2h --json")]
 pub struct DemoArguments {
     /// How many times faster than life time runs.
     #[arg(long, default_value_t = 60.0)]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long something that must happen may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A data directory and the program that works on it.
 pub(crate) struct Shop {
@@ -26,7 +26,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    fn of(output: Output) -> Said {
+    pub(crate) fn of(output: Output) -> Said {
         Said {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -405,7 +405,8 @@ async fn routers_are_tested_compared_and_obeyed() {
         ]
     );
 
-    let order = ["service", "add", "--plan", "1 hour", "--hotspot", "ann", "--password", "pw"];
+    let order =
+        ["service", "add", "--plan", "1 hour", "--hotspot", "ann", "--password", "pw", "--paid"];
     shop.lango(&order).ok();
     let dry = shop.lango(&["sync", "--once", "--dry-run"]).ok();
     assert!(dry.out.contains("Router1: 1 difference (1 expected, 0 online)"), "{dry:?}");

@@ -7,6 +7,7 @@ mod api;
 mod chaos;
 mod cli;
 mod cli_day;
+mod cli_verbs;
 mod driver;
 mod eap;
 mod feed;
