@@ -243,3 +243,93 @@ impl Files {
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(CertificateError::Pem)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::ServerName;
+    use std::fs::File;
+    use tokio_rustls::TlsConnector;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_795_251_600_000_000);
+
+    fn sources(directory: &Path) -> Sources {
+        Sources {
+            files: None,
+            directory: directory.to_owned(),
+            eap_authorities: None,
+            radsec_authorities: None,
+            newest_tls: NewestTls::Tls12,
+        }
+    }
+
+    /// Files of an operator: a certificate for his name, and when they were written.
+    fn give(directory: &Path, name: &str, minute: u64) -> (PathBuf, PathBuf) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap().pem();
+        (
+            put(directory, "given.pem", &certificate, minute),
+            put(directory, "given.key", &key.serialize_pem(), minute),
+        )
+    }
+
+    fn put(directory: &Path, name: &str, text: &str, minute: u64) -> PathBuf {
+        let path = directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(60 * minute);
+        File::options().write(true).open(&path).unwrap().set_modified(at).unwrap();
+        path
+    }
+
+    /// Whether a NAS that trusts only this certificate comes through, and is let in.
+    async fn comes_through(certificate: &Certificate, trusted: &Path, name: &str) -> bool {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(trusted).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let (here, there) = tokio::io::duplex(64 * 1_024);
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let acceptor = certificate.acceptor();
+        let connector = TlsConnector::from(Arc::new(config));
+        let (asked, let_in) = tokio::join!(connector.connect(name, here), acceptor.accept(there));
+        asked.is_ok() && let_in.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let (first, key) = give(directory.path(), "one.example", 1);
+        let files = Some((first.clone(), key));
+        let sources = Sources { files, ..sources(directory.path()) };
+        let certificate = Certificate::open(sources, NOW).unwrap();
+        assert!(comes_through(&certificate, &first, "one.example").await);
+        let kept = directory.path().join("kept.pem");
+        std::fs::copy(&first, &kept).unwrap();
+
+        put(directory.path(), "given.pem", "nothing", 2);
+        certificate.look(NOW);
+        assert!(comes_through(&certificate, &kept, "one.example").await, "the old one stays");
+        give(directory.path(), "two.example", 3);
+        certificate.look(NOW);
+        assert!(comes_through(&certificate, &first, "two.example").await);
+        assert!(!comes_through(&certificate, &kept, "one.example").await);
+        assert!(!directory.path().join(own_certificate::ROOT).exists(), "none of ours is needed");
+    }
+
+    #[tokio::test]
+    async fn where_authorities_are_named_a_nas_needs_a_certificate() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = Certificate::open(sources(directory.path()), NOW).unwrap();
+        let root = directory.path().join(own_certificate::ROOT);
+        assert!(comes_through(&open, &root, own_certificate::NAME).await);
+        let radsec_authorities = Some(root.clone());
+        let sources = Sources { radsec_authorities, ..sources(directory.path()) };
+        let strict = Certificate::open(sources, NOW).unwrap();
+        assert!(!comes_through(&strict, &root, own_certificate::NAME).await);
+    }
+}

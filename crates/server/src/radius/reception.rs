@@ -195,7 +195,8 @@ impl Counter {
             Purpose::Authentication | Purpose::Everything => Code::AccessAccept,
             Purpose::Accounting => Code::AccountingResponse,
         };
-        Some(Draft::reply(request, code).ok()?.seal(&nas.secret).into_octets())
+        // Signed whatever the code: some clients believe no other sign of life.
+        Some(Draft::reply(request, code).ok()?.signed(true).seal(&nas.secret).into_octets())
     }
 
     async fn log_in(

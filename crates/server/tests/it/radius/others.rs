@@ -1,6 +1,7 @@
 //! RADIUS with programs that others wrote: our NAS of the other stories shares its author with the
 //! server, these do not. `scripts/test-clients` installs them.
 
+mod binary;
 mod proxy;
 mod pyrad;
 mod radclient;

@@ -52,7 +52,8 @@ async fn a_proxy_carries_logins_and_reports_through_tls() {
         let said = ask_for_ann(to, &format!("{proof}=wrong")).await;
         assert!(said.contains("Received Access-Reject"), "{proof}: {said}");
     }
-    let said = join(&lab, to, ANN, &block("PEAP", "MSCHAPV2", "ann", "secret")).await;
+    let said =
+        join(lab.directory.path(), to, ANN, &block("PEAP", "MSCHAPV2", "ann", "secret")).await;
     assert!(came_in(&said), "{said}");
     let said = report_of_ann(to, &format!("Class={class},Acct-Status-Type=Start")).await;
     assert!(said.contains("Received Accounting-Response"), "{said}");

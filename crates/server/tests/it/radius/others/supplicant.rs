@@ -5,15 +5,15 @@ use lango_domain::plan::Terms;
 use lango_domain::time::Span;
 
 /// What a device said that logs in by EAP at the server of a story.
-pub(super) async fn join(lab: &Lab, to: SocketAddr, mac: &str, block: &str) -> String {
-    let trusted = lab.directory.path().join(lango_server::radius::ROOT);
+pub(super) async fn join(directory: &Path, to: SocketAddr, mac: &str, block: &str) -> String {
+    let trusted = directory.join(lango_server::radius::ROOT);
     let expected = lango_server::radius::NAME;
     let network = format!(
         "network={{\nkey_mgmt=WPA-EAP\nanonymous_identity=\"anonymous@isp\"\n\
          ca_cert=\"{}\"\ndomain_match=\"{expected}\"\n{block}\n}}\n",
         trusted.display()
     );
-    let file = lab.directory.path().join(format!("network-{}", fastrand::u64(..)));
+    let file = directory.join(format!("network-{}", fastrand::u64(..)));
     std::fs::write(&file, network).unwrap();
     let (address, port) = (to.ip().to_string(), to.port().to_string());
     said(
@@ -43,14 +43,14 @@ async fn a_voucher_begins_when_its_device_has_shown_the_password_and_not_before(
     let to = lab.nas.authentication;
     for (method, inner) in METHODS {
         let (code, grant) = lab.voucher("Hour").await;
-        let said = join(&lab, to, ANN, &block(method, inner, &code, "wrong")).await;
+        let said = join(lab.directory.path(), to, ANN, &block(method, inner, &code, "wrong")).await;
         assert!(!came_in(&said), "{method} {inner}: {said}");
         assert_eq!(lab.grant(grant).await.grant.state.word(), "unused", "{method} {inner}");
-        let said = join(&lab, to, ANN, &block(method, inner, &code, &code)).await;
+        let said = join(lab.directory.path(), to, ANN, &block(method, inner, &code, &code)).await;
         assert!(came_in(&said), "{method} {inner}: {said}");
         assert_eq!(lab.grant(grant).await.grant.state.word(), "active", "{method} {inner}");
         // A place is promised to that device; a plan for one has none for another.
-        let said = join(&lab, to, BOB, &block(method, inner, &code, &code)).await;
+        let said = join(lab.directory.path(), to, BOB, &block(method, inner, &code, &code)).await;
         assert!(!came_in(&said), "{method} {inner}: {said}");
         assert!(said.trim_end().ends_with("FAILURE"), "{method} {inner}: {said}");
     }
@@ -63,11 +63,16 @@ async fn a_lines_name_opens_the_wifi_too_until_the_line_is_over() {
     let grant = lab.service("Blink", "ann", "secret").await;
     for name in ["ann", "OFFICE\\\\ann", "ann@isp.example"] {
         let network = block("TTLS", "PAP", name, "secret");
-        let said = join(&lab, lab.nas.authentication, ANN, &network).await;
+        let said = join(lab.directory.path(), lab.nas.authentication, ANN, &network).await;
         assert!(came_in(&said), "{name}: {said}");
     }
     lab.until("it is over", async || lab.grant(grant).await.grant.state.word() == "ended").await;
-    let said =
-        join(&lab, lab.nas.authentication, ANN, &block("TTLS", "PAP", "ann", "secret")).await;
+    let said = join(
+        lab.directory.path(),
+        lab.nas.authentication,
+        ANN,
+        &block("TTLS", "PAP", "ann", "secret"),
+    )
+    .await;
     assert!(!came_in(&said), "{said}");
 }

@@ -94,9 +94,10 @@ async fn a_device_behind_a_switch_comes_in_is_counted_and_thrown_out() {
     let cable = Cable::lay();
     let switch = hostapd(&lab, &cable, orders);
     switch.until_it_says(&lab, "AP-ENABLED").await;
-    let device = device(&lab, &cable, &block("PEAP", "MSCHAPV2", &code, &code));
-    device.until_it_says(&lab, "CTRL-EVENT-EAP-SUCCESS").await;
-    device.until_it_says(&lab, "CTRL-EVENT-CONNECTED").await;
+    let network = block("PEAP", "MSCHAPV2", &code, &code);
+    let plugged = device(&lab, &cable, &network);
+    plugged.until_it_says(&lab, "CTRL-EVENT-EAP-SUCCESS").await;
+    plugged.until_it_says(&lab, "CTRL-EVENT-CONNECTED").await;
     lab.until("it is seen online", async || lab.grant(grant).await.grant.presence.devices() == 1)
         .await;
     assert_eq!(lab.grant(grant).await.grant.state.word(), "active");
@@ -106,8 +107,10 @@ async fn a_device_behind_a_switch_comes_in_is_counted_and_thrown_out() {
     lab.until("the cut is confirmed", async || !lab.cuts(grant).await.is_empty()).await;
     let cut = &lab.cuts(grant).await[0];
     assert_eq!((cut.sessions_ended, cut.router), (1, lab.router), "{}", switch.log());
-    switch.until_it_says(&lab, "unauthorizing port").await;
+    switch.until_it_says(&lab, "AP-STA-DISCONNECTED").await;
     // It knocks again and stays outside.
-    device.until_it_says(&lab, "CTRL-EVENT-EAP-FAILURE").await;
+    drop(plugged);
+    let plugged = device(&lab, &cable, &network);
+    plugged.until_it_says(&lab, "CTRL-EVENT-EAP-FAILURE").await;
     assert_eq!(lab.grant(grant).await.grant.presence.devices(), 0);
 }
