@@ -384,9 +384,11 @@ const OF_GRANT: Sql = sql!(
 );
 const ROUTERS_OF_GRANT: Sql =
     sql!("SELECT router_id FROM enforcements WHERE grant_id = $1 ORDER BY router_id");
+// Sessions that FreeRADIUS accounts for are on no router of ours; they are as those of router 0.
 const SEEN: Sql = sql!(
     "SELECT router_id, devices, uptime_seen, data_seen FROM enforcements WHERE grant_id = $1 \
-     ORDER BY router_id"
+     UNION ALL SELECT 0, COUNT(*), 0, 0 FROM freeradius_sessions \
+     WHERE grant_id = $1 AND online = 1 GROUP BY grant_id"
 );
 const NOTE_SEEN: crate::Bulk = bulk!(
     sqlite: "UPDATE enforcements SET devices = $1, uptime_seen = $2, data_seen = $3 \
@@ -574,7 +576,8 @@ pub async fn routers_of(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<RouterId>
     tx.all(ROUTERS_OF_GRANT, &args![grant]).await
 }
 
-/// What was last read of a grant, router by router.
+/// What was last read of a grant, router by router. Devices that FreeRADIUS accounts for stand under
+/// a router with the number 0.
 pub async fn seen(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<Seen>, Error> {
     tx.all(SEEN, &args![grant]).await
 }

@@ -39,7 +39,7 @@ pub(super) struct ExpireArguments {
     json: bool,
 }
 
-fn read_interval(text: &str) -> Result<Span, String> {
+pub(super) fn read_interval(text: &str) -> Result<Span, String> {
     let seconds = text.parse::<i64>().map(Span::seconds);
     let span = seconds.or_else(|_| text.parse::<Span>().map_err(|error| error.to_string()))?;
     if span < Span::seconds(1) { Err("wait at least 1 second".to_owned()) } else { Ok(span) }

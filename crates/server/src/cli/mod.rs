@@ -26,6 +26,7 @@ mod payment;
 mod plan;
 mod progress;
 mod provision;
+mod radius;
 mod restore;
 mod router;
 mod router_proofs;
@@ -136,6 +137,9 @@ enum Command {
     /// The businesses of this database: list, change
     #[command(subcommand)]
     Business(business::BusinessCommand),
+    /// RADIUS: serve beside FreeRADIUS
+    #[command(subcommand)]
+    Radius(radius::RadiusCommand),
     /// Bring customers, services and vouchers along from other systems
     #[command(subcommand)]
     Import(import::ImportCommand),
@@ -197,6 +201,7 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
         Command::Webhook(command) => webhook::run(&everywhere, command).await,
         Command::Job(command) => job::run(&everywhere, command).await,
         Command::Business(command) => business::run(&everywhere, command).await,
+        Command::Radius(command) => radius::run(&everywhere, command).await,
         Command::Import(command) => import::run(&everywhere, command).await,
         Command::Backup(arguments) => backup::run(&everywhere, arguments).await,
         Command::Restore(arguments) => restore::run(&everywhere, arguments).await,

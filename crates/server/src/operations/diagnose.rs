@@ -249,8 +249,7 @@ impl Diagnosis {
     }
 
     fn judge(&mut self) {
-        let mut findings: Vec<Finding> =
-            judge_engines(&self.engines, self.at).into_iter().collect();
+        let mut findings = judge_engines(&self.engines, self.at);
         findings.extend(judge_our_clock(self.clock));
         findings.extend(judge_jobs(self.oldest_job_since, self.jobs_waiting, self.at));
         for tenant in &self.tenants {
@@ -333,7 +332,14 @@ fn router_diagnosis(
 }
 
 /// Without anybody at work nothing ends, whatever the rest looks like.
-fn judge_engines(engines: &Beats, now: Timestamp) -> Option<Finding> {
+fn judge_engines(engines: &Beats, now: Timestamp) -> Vec<Finding> {
+    match judge_deadlines(engines, now) {
+        Some(nobody) => vec![nobody],
+        None => judge_tellers(engines, now),
+    }
+}
+
+fn judge_deadlines(engines: &Beats, now: Timestamp) -> Option<Finding> {
     let advice = "start `lango serve`, or have cron run `lango expire --once` every minute: \
                   `lango install systemd` or `lango install cron` sets it up";
     let last = engines.get(&Engine::Deadlines).copied();
@@ -346,6 +352,22 @@ fn judge_engines(engines: &Beats, now: Timestamp) -> Option<Finding> {
         Some(_) => return None,
     };
     Some(Finding { since: last, ..Finding::new(what, advice) })
+}
+
+/// Only a server has a feed and tells webhooks: where cron does the work, nobody waits for them.
+fn judge_tellers(engines: &Beats, now: Timestamp) -> Vec<Finding> {
+    let tellers = [
+        (Engine::Feed, "the feed", "listeners and webhooks hear nothing"),
+        (Engine::Webhooks, "the engine of the webhooks", "no other program is told anything"),
+    ];
+    let stands_still = |(engine, name, harm): (Engine, &str, &str)| {
+        let idle = now.since(*engines.get(&engine)?);
+        (idle > IDLE_AFTER).then(|| {
+            let what = format!("{name} has stood still for {idle}: {harm}");
+            Finding::new(what, "read in the log of `lango serve` why")
+        })
+    };
+    tellers.into_iter().filter_map(stands_still).collect()
 }
 
 fn judge_jobs(oldest: Option<Timestamp>, waiting: i64, now: Timestamp) -> Option<Finding> {

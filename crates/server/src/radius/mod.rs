@@ -19,7 +19,7 @@ mod sockets;
 mod sweep;
 
 pub(crate) use identity::each_identifier;
-pub(crate) use login::put_speed;
+pub(crate) use login::{put_speed, why_off};
 pub use own_certificate::{NAME, ROOT};
 pub use sockets::{Bound, Settings, bind};
 

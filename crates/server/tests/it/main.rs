@@ -11,6 +11,7 @@ mod cli_verbs;
 mod driver;
 mod eap;
 mod feed;
+mod freeradius;
 mod harness;
 mod listener;
 mod radius;
