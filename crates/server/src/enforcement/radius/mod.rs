@@ -12,7 +12,7 @@ use lango_domain::ids::{GrantId, RouterId};
 use lango_domain::time::{Span, Timestamp};
 use lango_domain::wanted::Profile;
 use lango_radius::coa::Outcome as Answer;
-use lango_radius::dictionary::{ACCT_SESSION_ID, SESSION_TIMEOUT, USER_NAME};
+use lango_radius::dictionary::{ACCT_SESSION_ID, EVENT_TIMESTAMP, SESSION_TIMEOUT, USER_NAME};
 use lango_radius::{Draft, EncodeError, ErrorCause, Secret};
 use lango_store::radius::RadiusSession;
 use orders::{Desk, Silent};
@@ -32,6 +32,18 @@ pub struct RadiusNas {
     desk: Desk,
     observed: Observed,
     pinged_at: Timestamp,
+    dating: Dating,
+}
+
+/// Whether orders say when they were given. Some NASes are deaf to those that do not; RouterOS is
+/// told nothing that it does not ask for, because its word for "what is that" is its word for
+/// "there is no such session".
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Dating {
+    /// They say nothing.
+    Undated,
+    /// They carry Event-Timestamp.
+    Dated,
 }
 
 /// What an order to a NAS came to.
@@ -59,7 +71,8 @@ impl RadiusNas {
         let desk = Desk::new(address, secret);
         let (app, name, pinged_at) = (app.clone(), name.to_owned(), Timestamp::default());
         let observed = Observed::default();
-        let mut nas = RadiusNas { app, router, name, desk, observed, pinged_at };
+        let dating = Dating::Undated;
+        let mut nas = RadiusNas { app, router, name, desk, observed, pinged_at, dating };
         nas.ping().await?;
         Ok(nas)
     }
@@ -143,6 +156,7 @@ impl RadiusNas {
             .order(|identifier| {
                 let mut draft = Draft::disconnect_request(identifier);
                 put_identifiers(&mut draft, session)?;
+                self.put_date(&mut draft, self.dating)?;
                 Ok(draft)
             })
             .await?;
@@ -197,6 +211,7 @@ impl RadiusNas {
                 let mut draft = Draft::coa_request(identifier);
                 put_identifiers(&mut draft, session)?;
                 put_profile(&mut draft, session, (profile, closes), now)?;
+                self.put_date(&mut draft, self.dating)?;
                 Ok(draft)
             })
             .await?;
@@ -236,14 +251,40 @@ impl RadiusNas {
         if now.since(self.pinged_at) < PING_EVERY {
             return Ok(());
         }
-        match self.desk.order(|identifier| Probe::Disconnect.draft(identifier)).await {
-            // Whatever it says, it hears us and knows the secret.
-            Ok(_) => {
-                self.pinged_at = now;
-                Ok(())
-            }
-            Err(silent) => {
-                Err(DriverError::Silent { router: self.name.clone(), why: silent.to_string() })
+        // Whatever it says, it hears us and knows the secret. The way that was understood last comes
+        // first, the other one after silence.
+        if self.ask_for_nobody(self.dating).await.is_err() {
+            let other = match self.dating {
+                Dating::Undated => Dating::Dated,
+                Dating::Dated => Dating::Undated,
+            };
+            self.ask_for_nobody(other).await.map_err(|silent| {
+                let (router, why) = (self.name.clone(), silent.to_string());
+                DriverError::Silent { router, why }
+            })?;
+            self.dating = other;
+        }
+        self.pinged_at = now;
+        Ok(())
+    }
+
+    async fn ask_for_nobody(&self, dating: Dating) -> Result<Answer, Silent> {
+        self.desk
+            .order(|identifier| {
+                let mut draft = Probe::Disconnect.draft(identifier)?;
+                self.put_date(&mut draft, dating)?;
+                Ok(draft)
+            })
+            .await
+    }
+
+    /// By the clock on the wall, which is the NAS's too: it drops what is older than five minutes.
+    fn put_date(&self, draft: &mut Draft, dating: Dating) -> Result<(), EncodeError> {
+        match dating {
+            Dating::Undated => Ok(()),
+            Dating::Dated => {
+                let seconds = self.app.clock().now().micros() / 1_000_000;
+                draft.put(EVENT_TIMESTAMP, u32::try_from(seconds).unwrap_or(u32::MAX))
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod accept;
 mod decision;
+mod eap;
 pub(super) mod lookup;
 mod proof;
 mod reservations;
@@ -14,9 +15,11 @@ pub(super) use reservations::Reservations;
 use crate::app::App;
 use crate::operations::asked::{self, Entry};
 use crate::operations::change_grant::{self, Actor, Change};
+use crate::radius::certificate::Certificate;
 use crate::radius::directory::Nas;
 use crate::radius::identity::{self, Pass};
 use decision::{Asking, Decision, Refusal};
+use eap::Tunnels;
 use lango_domain::access::Access;
 use lango_domain::grant::{Event, Grant, State};
 use lango_domain::ids::{GrantId, TenantId};
@@ -61,13 +64,19 @@ pub(super) struct Desk {
     app: App,
     lookup: Lookup,
     reservations: Arc<Reservations>,
+    /// None without a certificate.
+    tunnels: Option<Tunnels>,
 }
 
 impl Desk {
     /// A desk, and the questions that it will have.
-    pub(super) fn open(app: App) -> (Desk, lookup::Questions) {
+    pub(super) fn open(
+        app: App,
+        certificate: Option<Arc<Certificate>>,
+    ) -> (Desk, lookup::Questions) {
         let (lookup, questions) = Lookup::open();
-        (Desk { app, lookup, reservations: Arc::default() }, questions)
+        let tunnels = certificate.map(Tunnels::new);
+        (Desk { app, lookup, reservations: Arc::default(), tunnels }, questions)
     }
 
     /// Places that are promised and not taken yet.
@@ -86,6 +95,9 @@ impl Desk {
     ) -> Result<Sealed, Silence> {
         let credentials = Credentials::of(request, &nas.secret)
             .map_err(|why| Silence::Unanswerable(why.to_string()))?;
+        if let Credentials::Eap(message) = &credentials {
+            return self.answer_eap(nas, request, message).await;
+        }
         let Some(sought) = self.sought(request, &credentials) else {
             return self.refuse(nas, request, &credentials, Refusal::Wrong, None);
         };

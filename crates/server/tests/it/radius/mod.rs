@@ -3,6 +3,7 @@
 
 mod books;
 mod faults;
+mod others;
 mod plans;
 mod shops;
 mod stories;
@@ -31,6 +32,8 @@ use lango_server::operations::asked::By;
 use lango_server::operations::found_tenant::{Founding, found_tenant};
 use lango_server::operations::issue_vouchers::{VoucherOrder, issue_vouchers};
 use lango_server::operations::open_service::{ServiceOrder, open_service};
+use lango_server::radius::certificate::{Certificate, Sources};
+use lango_server::radius::eap::NewestTls;
 use lango_server::run::Running;
 use lango_server::{radius, run};
 use lango_store::cuts::Cut;
@@ -42,7 +45,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::net::UdpSocket;
+use tempfile::TempDir;
+use tokio::net::{TcpListener, UdpSocket};
 
 const SECRET: &str = "a secret of sixteen";
 /// How long something that must happen may take on a busy machine.
@@ -54,12 +58,21 @@ pub(crate) struct Lab {
     pub(crate) tenant: TenantId,
     pub(crate) router: RouterId,
     pub(crate) nas: Nas,
+    /// Where it is asked through TLS.
+    pub(crate) radsec: SocketAddr,
+    /// Where the certificate is that it made.
+    pub(crate) directory: TempDir,
     _running: Running,
     _store: TestStore,
 }
 
 impl Lab {
     pub(crate) async fn on(engine: Engine) -> Lab {
+        Lab::with_nas_at(engine, None).await
+    }
+
+    /// The same, beside a NAS that takes orders elsewhere and speaks from 127.0.0.1 too.
+    pub(crate) async fn with_nas_at(engine: Engine, elsewhere: Option<SocketAddr>) -> Lab {
         let migrations = lango_store::schema::MIGRATIONS;
         let store = match engine {
             Engine::Sqlite => lango_store::testing::sqlite(migrations).await,
@@ -80,15 +93,27 @@ impl Lab {
         let tenant = found_tenant(&app, founding, &by, now).await.unwrap().tenant;
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let settings = radius::Settings { authentication: any, accounting: any };
+        let directory = tempfile::tempdir().unwrap();
         let bound = radius::bind(settings).unwrap();
+        let sources = Sources {
+            files: None,
+            directory: directory.path().to_owned(),
+            eap_authorities: None,
+            radsec_authorities: None,
+            newest_tls: NewestTls::Tls12,
+        };
+        let certificate = Certificate::open(sources, now).unwrap();
+        let listener = TcpListener::bind(any).await.unwrap();
+        let bound = bound.known_by(certificate, Some(listener));
+        let radsec = bound.radsec.unwrap();
         let nas = Nas::start(bound.authentication, bound.accounting).await;
         let login = RouterLogin { user: String::new(), password: SECRET.to_owned() };
-        let address = format!("radius://{}", nas.incoming).parse().unwrap();
+        let address = format!("radius://{}", elsewhere.unwrap_or(nas.incoming)).parse().unwrap();
         let new = NewRouter { tenant, name: "Lobby".to_owned(), address, login };
         let router = add_router(&app, new, &by, now).await.unwrap().id;
         let timeouts = lango_routeros::Timeouts::default();
         let running = run::start(&app, Sender::LogOnly, timeouts, None, Some(bound));
-        Lab { app, tenant, router, nas, _running: running, _store: store }
+        Lab { app, tenant, router, nas, radsec, directory, _running: running, _store: store }
     }
 
     pub(crate) async fn plan(&self, name: &str, terms: Terms) {
