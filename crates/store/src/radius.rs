@@ -202,8 +202,20 @@ const BY_KEYS: Sql = session!(
     "key IN (SELECT unhex(value) FROM json_each($1))",
     "key = ANY (ARRAY(SELECT decode(value, 'hex') FROM json_array_elements_text($1::json) value))"
 );
+const BY_IDS: Sql = session!(
+    "id IN (SELECT value FROM json_each($1))",
+    "id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text($1::json) value))"
+);
 const OPEN_ON: Sql = session!("router_id = $1 AND ended_at IS NULL");
 const OPEN_OF_GRANT: Sql = session!("router_id = $1 AND grant_id = $2 AND ended_at IS NULL");
+/// By way of `sessions`, where the open ones are found by their grant.
+const OPEN_OF_GRANTS: Sql = session!(
+    "ended_at IS NULL AND id IN (SELECT id FROM sessions WHERE ended_at IS NULL \
+     AND grant_id IN (SELECT value FROM json_each($1)))",
+    "ended_at IS NULL AND id = ANY (ARRAY(SELECT id FROM sessions WHERE ended_at IS NULL \
+     AND grant_id = ANY (ARRAY(SELECT value::bigint \
+     FROM json_array_elements_text($1::json) value))))"
+);
 const STALE: Sql = session!("ended_at IS NULL AND updated_at < $1 ORDER BY updated_at LIMIT $2");
 const SAVE: crate::Bulk = bulk!(
     sqlite: "INSERT INTO radius_sessions (id, tenant_id, router_id, grant_id, key, identifiers, \
@@ -312,8 +324,10 @@ const SAY_SIGNATURE: Sql = sql!(
 /// Statements that the tests prepare on both databases.
 pub(crate) const STATEMENTS: &[Sql] = &[
     BY_KEYS,
+    BY_IDS,
     OPEN_ON,
     OPEN_OF_GRANT,
+    OPEN_OF_GRANTS,
     STALE,
     METER,
     USAGE,
@@ -336,6 +350,25 @@ pub async fn by_keys(tx: &mut Tx<'_>, keys: &[&[u8]]) -> Result<Vec<RadiusSessio
         return Ok(Vec::new());
     }
     tx.all(BY_KEYS, &args![crate::json::hex_list(keys)]).await
+}
+
+/// The sessions with these ids, in no order.
+pub async fn by_ids(tx: &mut Tx<'_>, ids: &[SessionId]) -> Result<Vec<RadiusSession>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    tx.all(BY_IDS, &args![crate::json::id_list(ids)]).await
+}
+
+/// The sessions of these grants that last, on any NAS, in no order.
+pub async fn open_of_grants(
+    tx: &mut Tx<'_>,
+    grants: &[GrantId],
+) -> Result<Vec<RadiusSession>, Error> {
+    if grants.is_empty() {
+        return Ok(Vec::new());
+    }
+    tx.all(OPEN_OF_GRANTS, &args![crate::json::id_list(grants)]).await
 }
 
 /// The sessions that last on a NAS, in no order.

@@ -109,6 +109,7 @@ const OPEN: Sql = sql!(
 const CLOSE: Sql = sql!(
     "UPDATE sessions SET ended_at = $1, uptime = $2, data = $3 WHERE id = $4 AND ended_at IS NULL"
 );
+const SETTLE: Sql = sql!("UPDATE sessions SET ended_at = $1, uptime = $2, data = $3 WHERE id = $4");
 const REOPEN: Sql = sql!("UPDATE sessions SET ended_at = NULL WHERE id = $1");
 const OPEN_ON: Sql = sql!(
     "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
@@ -146,6 +147,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     DEVICE,
     OPEN,
     CLOSE,
+    SETTLE,
     REOPEN,
     OPEN_ON,
     OPEN_OF_GRANT,
@@ -173,6 +175,17 @@ pub async fn close(
     data: DataSize,
 ) -> Result<(), Error> {
     tx.execute(CLOSE, &args![at, uptime, data, id]).await.map(drop)
+}
+
+/// Notes how a session ended, also if it was noted before: its router knows better.
+pub async fn settle(
+    tx: &mut Tx<'_>,
+    id: SessionId,
+    at: Timestamp,
+    uptime: Span,
+    data: DataSize,
+) -> Result<(), Error> {
+    tx.execute(SETTLE, &args![at, uptime, data, id]).await.map(drop)
 }
 
 /// Notes that a session lasts after all: what was taken for its end was none.

@@ -36,6 +36,17 @@ impl Change {
         Ok(Change { before, after: StoredGrant { grant, ..stored }, effects })
     }
 
+    /// The same, and then another event.
+    ///
+    /// # Errors
+    /// The domain refuses that event.
+    pub fn then(self, event: Event, now: Timestamp) -> Result<Change, Refusal> {
+        let Change { before, after, mut effects } = self;
+        let applied = after.grant.apply(event, now)?;
+        effects.extend(applied.effects);
+        Ok(Change { before, after: StoredGrant { grant: applied.grant, ..after }, effects })
+    }
+
     /// Whether anything at all is to be written.
     pub fn is_empty(&self) -> bool {
         self.effects.is_empty() && self.before == self.after.grant

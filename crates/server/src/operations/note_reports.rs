@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::radius::ledger;
-use lango_domain::ids::{GrantId, RouterId};
+use lango_domain::ids::{GrantId, RouterId, SessionId};
 use lango_store::radius::RadiusSession;
 use lango_store::{Error, Tx};
 
@@ -32,7 +32,9 @@ pub async fn open_on(app: &App, router: RouterId) -> Result<Vec<RadiusSession>, 
         .await
 }
 
-/// Closes sessions that a NAS confirmed to have ended at our word.
+/// Closes sessions that a NAS confirmed to have ended at our word. Its own last report may have
+/// come before its confirmation: what is closed is what stands in the books now, not what stood
+/// there when the order was given.
 ///
 /// # Errors
 /// A fault of the store.
@@ -40,10 +42,13 @@ pub async fn close_disconnected(app: &App, sessions: Vec<RadiusSession>) -> Resu
     if sessions.is_empty() {
         return Ok(());
     }
+    let ids: Vec<SessionId> = sessions.iter().map(|session| session.id).collect();
     let (desk, now) = (app.clone(), app.clock().now());
     app.store()
         .write(async move |tx: &mut Tx<'_>| {
-            ledger::close_disconnected(tx, &desk, sessions.clone(), now).await
+            let mut open = lango_store::radius::by_ids(tx, &ids).await?;
+            open.retain(|session| session.ended_at.is_none());
+            ledger::close_disconnected(tx, &desk, open, now).await
         })
         .await
 }

@@ -52,6 +52,8 @@ const HOT: &[(&str, &str)] = &[
     ("radius::BY_KEYS", "radius_sessions_by_key"),
     ("radius::OPEN_ON", "radius_sessions_open"),
     ("radius::OPEN_OF_GRANT", "radius_sessions_open"),
+    ("radius::BY_IDS", PRIMARY),
+    ("radius::OPEN_OF_GRANTS", "sessions_open_by_grant"),
     ("radius::STALE", "radius_sessions_stale"),
     ("radius::OCCUPANTS", "sessions_open_by_grant"),
     ("sessions::OPEN_ON", "sessions_open"),

@@ -151,10 +151,16 @@ impl Desk {
         if !decision.is_first_use {
             return Ok(Ok(decision));
         }
-        match begin(&self.app, grant, online.len() as u16 + 1, now).await? {
-            Some(stored) => Ok(decision::decide(&stored, nas.router, now)),
-            None => Ok(Err(Refusal::Wrong)),
+        let begun = match begin(&self.app, grant, online.len() as u16 + 1, now).await {
+            Ok(Some(stored)) => Ok(decision::decide(&stored, nas.router, now)),
+            Ok(None) => Ok(Err(Refusal::Wrong)),
+            Err(error) => Err(error.into()),
+        };
+        if !matches!(begun, Ok(Ok(_))) {
+            // He does not come in now: nobody else is to be turned away for his place.
+            self.reservations.settle(grant, mac);
         }
+        begun
     }
 
     fn accept(

@@ -1,7 +1,13 @@
 //! RADIUS as NASes meet it: real sockets, real databases, and a NAS that says exactly what it is
 //! told to say.
 
+mod books;
+mod faults;
+mod shops;
 mod stories;
+mod storm;
+mod tally;
+mod town;
 mod view;
 
 use crate::harness::Engine;
@@ -11,6 +17,7 @@ use lango_domain::language::Language;
 use lango_domain::money::{Currency, Money};
 use lango_domain::phone_number::Country;
 use lango_domain::plan::Terms;
+use lango_domain::time::Timestamp;
 use lango_radius::accounting::{INPUT_OCTETS, OUTPUT_OCTETS, Status};
 use lango_radius::dictionary::*;
 use lango_radius::{Code, Draft, Packet, Secret, chap};
@@ -191,6 +198,7 @@ pub(crate) struct Nas {
     /// Where it takes orders.
     pub(crate) incoming: SocketAddr,
     orders: Orders,
+    pause: Arc<Mutex<Duration>>,
     identifier: AtomicU8,
 }
 
@@ -198,10 +206,15 @@ impl Nas {
     async fn start(authentication: SocketAddr, accounting: SocketAddr) -> Nas {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let incoming = socket.local_addr().unwrap();
-        let orders = Arc::default();
-        tokio::spawn(obey(socket, Arc::clone(&orders)));
+        let (orders, pause) = (Arc::default(), Arc::default());
+        tokio::spawn(obey(socket, Arc::clone(&orders), Arc::clone(&pause)));
         let identifier = AtomicU8::new(0);
-        Nas { authentication, accounting, incoming, orders, identifier }
+        Nas { authentication, accounting, incoming, orders, pause, identifier }
+    }
+
+    /// From now on it waits so long between reading an order and acknowledging it.
+    pub(crate) fn think_before_it_obeys(&self, pause: Duration) {
+        *self.pause.lock().unwrap() = pause;
     }
 
     /// The orders that it got, but for those that only ask whether it lives.
@@ -245,6 +258,11 @@ impl Nas {
 
     /// Reports a session; whether that was acknowledged.
     pub(crate) async fn report(&self, said: Said<'_>) -> bool {
+        self.report_at(said, Timestamp::default()).await
+    }
+
+    /// The same with the time of its own clock, if that is not 1970.
+    pub(crate) async fn report_at(&self, said: Said<'_>, at: Timestamp) -> bool {
         let identifier = self.identifier.fetch_add(1, Ordering::Relaxed);
         let mut draft = Draft::accounting_request(identifier);
         draft.put(ACCT_STATUS_TYPE, said.status.number()).unwrap();
@@ -256,6 +274,9 @@ impl Nas {
         OUTPUT_OCTETS.put(&mut draft, said.output).unwrap();
         if let Some(class) = &said.class {
             draft.put(CLASS, class).unwrap();
+        }
+        if at > Timestamp::default() {
+            draft.put(EVENT_TIMESTAMP, (at.micros() / 1_000_000) as u32).unwrap();
         }
         ask(self.accounting, draft, &Secret::new(SECRET).unwrap()).await.is_some()
     }
@@ -280,7 +301,7 @@ async fn ask(to: SocketAddr, draft: Draft, secret: &Secret) -> Option<Vec<u8>> {
 }
 
 /// Takes orders: whatever names a session is done, what asks for nobody is refused.
-async fn obey(socket: UdpSocket, orders: Orders) {
+async fn obey(socket: UdpSocket, orders: Orders, pause: Arc<Mutex<Duration>>) {
     let secret = Secret::new(SECRET).unwrap();
     let mut buffer = [0; 4_096];
     loop {
@@ -298,6 +319,8 @@ async fn obey(socket: UdpSocket, orders: Orders) {
             reply.put(ERROR_CAUSE, 503).unwrap();
         } else {
             orders.lock().unwrap().push((packet.code(), packet.octets().to_vec()));
+            let pause = *pause.lock().unwrap();
+            tokio::time::sleep(pause).await;
         }
         socket.send_to(reply.seal(&secret).octets(), from).await.unwrap();
     }
