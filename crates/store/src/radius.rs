@@ -170,21 +170,6 @@ impl FromRow for Used {
     }
 }
 
-/// How many sessions last on a NAS.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Open {
-    /// Which NAS.
-    pub router: RouterId,
-    /// How many.
-    pub sessions: i64,
-}
-
-impl FromRow for Open {
-    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
-        Ok(Open { router: row.get(0)?, sessions: row.get(1)? })
-    }
-}
-
 /// How a NAS stands with us.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Nas {
@@ -322,10 +307,8 @@ const FORGET_DAYS: Sql = sql!(
     "DELETE FROM usage_days WHERE (day, grant_id) IN (SELECT day, grant_id FROM usage_days \
      WHERE day < $1 ORDER BY day, grant_id LIMIT $2)"
 );
-const OPEN_COUNTS: Sql = sql!(
-    "SELECT router_id, COUNT(*) FROM radius_sessions WHERE tenant_id = $1 AND ended_at IS NULL \
-     GROUP BY router_id"
-);
+const COUNT_OPEN: Sql =
+    sql!("SELECT COUNT(*) FROM radius_sessions WHERE router_id = $1 AND ended_at IS NULL");
 const OCCUPANTS: Sql = sql!(
     sqlite: "SELECT grant_id, mac, router_id, started_at, id, due_at FROM sessions \
              WHERE ended_at IS NULL AND grant_id IN (SELECT value FROM json_each($1))",
@@ -394,7 +377,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     USAGE,
     TAKE_HOURS,
     FORGET_DAYS,
-    OPEN_COUNTS,
+    COUNT_OPEN,
     OCCUPANTS,
     DISPLACE,
     LAST_END,
@@ -551,9 +534,9 @@ pub async fn forget_usage(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Res
     tx.execute(FORGET_DAYS, &args![before, limit]).await
 }
 
-/// How many sessions last on each of a tenant's NASes that has any.
-pub async fn count_open(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Open>, Error> {
-    tx.all(OPEN_COUNTS, &args![tenant]).await
+/// How many sessions last on a NAS.
+pub async fn count_open(tx: &mut Tx<'_>, router: RouterId) -> Result<i64, Error> {
+    tx.one(COUNT_OPEN, &args![router]).await
 }
 
 /// Who is online by these grants, on any router.
