@@ -115,7 +115,9 @@ pub(super) struct ShowArguments {
                         lango service pause ann           lango service resume ann\n  \
                         lango service suspend 10.5.0.7     lango service resume 10.5.0.7\n  \
                         lango service terminate 0712345678\n  \
-                        lango service retry ann")]
+                        lango service retry ann\n\n\
+                        A new phone on a plan that is locked to the device of its first login:\n  \
+                        lango service unlock ann")]
 pub(super) struct WhoArguments {
     /// User name, phone number, voucher code, MAC, IP address or id
     who: String,
