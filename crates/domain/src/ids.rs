@@ -116,6 +116,10 @@ id!(/// The proof of a cut.
     CutId, 'x', "cut");
 id!(/// The proof of money.
     ReceiptId, 'e', "receipt");
+id!(/// An intent to pay, and what became of it.
+    PaymentId, 'o', "payment");
+id!(/// An account with a payment provider.
+    GatewayId, 'n', "gateway");
 id!(/// An action on many things at once.
     TaskId, 'b', "task");
 
