@@ -5,6 +5,19 @@
 //! repeats a question that may have been heard: the operations do the one and nobody does the
 //! other. Codes are read, prose never; a code that is not known is [`Verdict::Unknown`].
 
+mod airtel;
+mod asking;
+mod clickpesa;
+mod credential;
+mod daraja;
+mod momo;
+pub mod pace;
+pub mod provider;
+pub mod settings;
+mod signed_webhook;
+pub mod tokens;
+mod wire;
+
 use lango_domain::ids::GatewayId;
 use lango_domain::money::{Currency, Money};
 use lango_domain::payment::{Failure, Verdict};
