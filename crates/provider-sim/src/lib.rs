@@ -1,0 +1,21 @@
+//! Simulated payment providers on real sockets, and the phones of the people behind them. Speaks
+//! the providers' wire formats, takes the money or does not, and keeps the truth about it apart
+//! from what it tells. Knows the providers' rules and nobody's product.
+
+mod agenda;
+mod clock;
+pub mod daraja;
+mod faults;
+mod money;
+mod page;
+mod post;
+mod server;
+mod subscribers;
+
+pub use clock::{Clock, FastClock, ManualClock, SystemClock};
+pub use daraja::Daraja;
+pub use faults::{ALWAYS, CallbackFault, Disturbance, Faults, RequestFault};
+pub use money::{Amount, Transaction, Way};
+pub use page::PhonePage;
+pub use post::Delivery;
+pub use subscribers::{Owner, Prompt, PromptId, Subscribers, Text};
