@@ -3,18 +3,26 @@
 //! from what it tells. Knows the providers' rules and nobody's product.
 
 mod agenda;
+pub mod airtel;
+mod charges;
+pub mod clickpesa;
 mod clock;
 pub mod daraja;
 mod faults;
+pub mod momo;
 mod money;
 mod page;
 mod post;
 mod server;
+mod signature;
 mod subscribers;
 
+pub use airtel::AirtelMoney;
+pub use clickpesa::ClickPesa;
 pub use clock::{Clock, FastClock, ManualClock, SystemClock};
 pub use daraja::Daraja;
 pub use faults::{ALWAYS, CallbackFault, Disturbance, Faults, RequestFault};
+pub use momo::MobileMoney;
 pub use money::{Amount, Transaction, Way};
 pub use page::PhonePage;
 pub use post::Delivery;

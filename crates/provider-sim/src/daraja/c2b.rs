@@ -12,6 +12,7 @@ use crate::faults::Fate;
 use crate::money::{Amount, Transaction, Way};
 use crate::post::{Letter, Line};
 use crate::server::Answer;
+use crate::signature::digest_hex;
 use crate::subscribers::digits;
 
 /// How long a validation may take.
@@ -155,17 +156,11 @@ impl Desk {
 
 fn shown(msisdn: &str, version: Version) -> String {
     match version {
-        Version::One => {
-            hex(ring::digest::digest(&ring::digest::SHA256, msisdn.as_bytes()).as_ref())
-        }
+        Version::One => digest_hex(msisdn),
         Version::Two => {
             let head: String = msisdn.chars().take(4).collect();
             let tail: String = msisdn.chars().skip(msisdn.len().saturating_sub(3)).collect();
             format!("{head} ***** {tail}")
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -3,10 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod airtel;
+mod clickpesa;
 mod daraja;
 mod daraja_by_hand;
 mod daraja_faults;
 mod merchant;
+mod momo;
 mod phones;
 
 use std::sync::Arc;
