@@ -57,6 +57,9 @@ impl Charge {
     }
 }
 
+/// Writes a charge as a letter to a URL.
+type Write = Arc<dyn Fn(&Charge, &str, &Fate) -> Letter + Send + Sync>;
+
 /// The charges of one provider. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Charges {
@@ -66,7 +69,7 @@ pub(crate) struct Charges {
     pub(crate) prompt_lasts: Duration,
     pub(crate) callback_delay: Duration,
     /// Writes a charge as a callback.
-    pub(crate) write: Arc<dyn Fn(&Charge, &str, &Fate) -> Letter + Send + Sync>,
+    pub(crate) write: Write,
     /// Makes a receipt out of a number.
     pub(crate) receipt: fn(u64) -> String,
     all: Arc<Mutex<BTreeMap<String, (Charge, Line)>>>,

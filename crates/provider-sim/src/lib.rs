@@ -1,6 +1,6 @@
-//! Simulated payment providers on real sockets, and the phones of the people behind them. Speaks
-//! the providers' wire formats, takes the money or does not, and keeps the truth about it apart
-//! from what it tells. Knows the providers' rules and nobody's product.
+//! Simulated payment providers and gateways on real sockets, and the phones of the people behind
+//! them. Speaks their wire formats, takes the money or does not, brings the text or does not, and
+//! keeps the truth apart from what it tells. Knows the providers' rules and nobody's product.
 
 mod agenda;
 pub mod airtel;
@@ -9,6 +9,8 @@ pub mod clickpesa;
 mod clock;
 pub mod daraja;
 mod faults;
+pub mod gateways;
+mod mail;
 pub mod momo;
 mod money;
 mod page;
@@ -22,6 +24,8 @@ pub use clickpesa::ClickPesa;
 pub use clock::{Clock, FastClock, ManualClock, SystemClock};
 pub use daraja::Daraja;
 pub use faults::{ALWAYS, CallbackFault, Disturbance, Faults, RequestFault};
+pub use gateways::{Gateway, SmsGateways, TextFault};
+pub use mail::{Mail, MailSink};
 pub use momo::MobileMoney;
 pub use money::{Amount, Transaction, Way};
 pub use page::PhonePage;

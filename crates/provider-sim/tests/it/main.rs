@@ -8,6 +8,8 @@ mod clickpesa;
 mod daraja;
 mod daraja_by_hand;
 mod daraja_faults;
+mod gateways;
+mod mail;
 mod merchant;
 mod momo;
 mod phones;
