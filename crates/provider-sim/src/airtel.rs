@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::charges::{Charge, Charges};
 use crate::clock::micros;
 use crate::faults::{Fate, Faults};
-use crate::money::{Amount, Transaction};
+use crate::money::Amount;
 use crate::post::{Delivery, Letter, Post};
 use crate::server::{Answer, Answers, Asked, Listener};
 use crate::signature::{random, sha256_base64};
@@ -250,18 +250,13 @@ impl Desk {
         })
     }
 
-    fn transaction(&self, receipt: &str) -> Option<Transaction> {
-        let all = self.charges.subscribers.transactions();
-        all.into_iter().find(|one| one.provider == NAME && one.receipt == receipt)
-    }
-
     fn enquire(&self, id: &str) -> Answer {
         let Some(charge) = self.charges.get(id) else {
             return failed(200, "DP00800001000", "The transaction was not found");
         };
         let reversed = charge
             .receipt()
-            .and_then(|receipt| self.transaction(receipt))
+            .and_then(|receipt| self.charges.subscribers.transaction(NAME, receipt))
             .is_some_and(|transaction| transaction.reversed);
         let state = if reversed { "TR" } else { state(&charge) };
         let code = match state {

@@ -18,7 +18,7 @@ pub enum RequestFault {
     DropBefore,
     /// It is done, and the connection is closed without an answer.
     DropAfter,
-    /// Nothing happens for so long, then everything as usual.
+    /// Nothing happens for so long, then everything as usual, also if the merchant has gone.
     StallBefore(Duration),
     /// It is done, and the answer is kept back for so long.
     StallAfter(Duration),

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -208,15 +209,22 @@ async fn respond<A: Answers>(
     let fault = faults.take_request(&asked.path);
     match &fault {
         Some(RequestFault::DropBefore) => return Err(io::ErrorKind::ConnectionReset.into()),
-        Some(RequestFault::StallBefore(time)) => tokio::time::sleep(*time).await,
         Some(RequestFault::HtmlError(status)) => return Ok(proxy_page(*status).into_response()),
         Some(RequestFault::Answer { status, body }) => {
             return Ok(Answer::new(*status, "application/json", body.clone()).into_response());
         }
         _ => {}
     }
+    let stall = match &fault {
+        Some(RequestFault::StallBefore(time)) => *time,
+        _ => Duration::ZERO,
+    };
     // Done even if the merchant hangs up meanwhile, as at a real provider.
-    let done = tokio::spawn(answers.answer(asked)).await;
+    let done = tokio::spawn(async move {
+        tokio::time::sleep(stall).await;
+        answers.answer(asked).await
+    });
+    let done = done.await;
     let answer = done.map_err(|_panicked| io::Error::from(io::ErrorKind::ConnectionReset))?;
     match fault {
         Some(RequestFault::DropAfter) => Err(io::ErrorKind::ConnectionReset.into()),

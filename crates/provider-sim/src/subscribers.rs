@@ -362,6 +362,29 @@ impl Subscribers {
         self.state().inboxes.entry(digits(msisdn)).or_default().push(text);
     }
 
+    /// The transaction with this receipt.
+    pub(crate) fn transaction(&self, provider: &str, receipt: &str) -> Option<Transaction> {
+        let state = self.state();
+        let mut all = state.transactions.iter().rev();
+        all.find(|one| one.provider == provider && one.receipt == receipt).cloned()
+    }
+
+    /// Whether such a transaction was made after an instant. Looks at the newest only, which are
+    /// what there is most of in a benchmark.
+    pub(crate) fn paid_since(&self, since: i64, is: impl Fn(&Transaction) -> bool) -> bool {
+        let state = self.state();
+        let mut recent = state.transactions.iter().rev().take_while(|one| one.at_micros > since);
+        recent.any(is)
+    }
+
+    /// What a merchant got in all, in hundredths.
+    pub(crate) fn sum_paid_to(&self, provider: &str, payee: &str) -> i64 {
+        let state = self.state();
+        let own = state.transactions.iter();
+        let own = own.filter(|one| one.provider == provider && one.payee == payee && !one.reversed);
+        own.map(|one| one.amount.hundredths).sum()
+    }
+
     /// A number that was never given before.
     pub(crate) fn next_number(&self) -> u64 {
         let mut state = self.state();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Desk, Refusal, Shortcode, fields, paid};
+use super::{Desk, NAME, Refusal, Shortcode, fields, paid};
 use crate::clock::{EAST_AFRICA, written};
 use crate::faults::Fate;
 use crate::money::{Amount, Transaction, Way};
@@ -128,8 +128,7 @@ impl Desk {
             Some(Shortcode::Till { .. }) => "Buy Goods",
             _ => "Pay Bill",
         };
-        let balance: i64 =
-            self.paid_to(&payment.payee).iter().map(|one| one.amount.hundredths).sum();
+        let balance = self.subscribers.sum_paid_to(NAME, &payment.payee);
         let balance = Amount { hundredths: balance, currency: payment.amount.currency.clone() };
         let amount = match payment.amount.units() {
             // The other type than usual, which is text here.

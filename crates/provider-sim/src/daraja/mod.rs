@@ -373,8 +373,7 @@ impl Desk {
     }
 
     fn transaction(&self, receipt: &str) -> Option<Transaction> {
-        let all = self.subscribers.transactions();
-        all.into_iter().find(|one| one.provider == NAME && one.receipt == receipt)
+        self.subscribers.transaction(NAME, receipt)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -237,10 +237,11 @@ impl Desk {
         let Some(push) = self.state().pushes.get(id).map(|told| told.push.clone()) else { return };
         let amount = Amount::whole(push.amount, CURRENCY);
         let since = at.saturating_sub(micros(REPEAT));
-        let repeat = self
-            .paid_to(&push.party_b)
-            .iter()
-            .any(|one| one.payer == push.msisdn && one.amount == amount && one.at_micros > since);
+        let repeat = self.subscribers.paid_since(since, |one| {
+            (one.provider, one.payee.as_str(), one.payer.as_str())
+                == (NAME, push.party_b.as_str(), push.msisdn.as_str())
+                && one.amount == amount
+        });
         if repeat && self.settings.refuses_repeats {
             return self.end(id, Ending { code: "17".to_owned(), receipt: None }, at);
         }

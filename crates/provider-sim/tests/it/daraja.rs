@@ -187,6 +187,36 @@ async fn fields_are_checked_and_may_be_numbers_or_text() {
 }
 
 #[tokio::test]
+async fn headers_and_methods_have_their_own_codes() {
+    let shop = Shop::open().await;
+    let url = shop.at("/mpesa/stkpush/v1/processrequest");
+    let body = shop.request(10).to_string();
+    let said = shop.merchant.ask("POST", &url, &[], &body).await.unwrap();
+    assert_eq!(said.body["errorCode"], "404.001.04");
+    let bearer = format!("Bearer {}", shop.token().await);
+    let authorization = ("authorization", bearer.as_str());
+    let said = shop.merchant.ask("POST", &url, &[authorization], &body).await.unwrap();
+    assert_eq!((said.status, &said.body["errorCode"]), (400, &json!("400.003.02")));
+    let said = shop.merchant.ask("GET", &url, &[authorization], "").await.unwrap();
+    assert_eq!((said.status, &said.body["errorCode"]), (405, &json!("405.001")));
+    let json = ("content-type", "application/json");
+    let said = shop.merchant.ask("POST", &url, &[authorization, json], "{").await.unwrap();
+    assert_eq!((said.status, &said.body["errorCode"]), (400, &json!("400.002.05")));
+}
+
+#[tokio::test]
+async fn a_phone_that_is_asked_can_be_locked() {
+    let settings = daraja::Settings { locks_subscriber: true, ..daraja::Settings::default() };
+    let shop = Shop::with(settings).await;
+    shop.push(10).await;
+    let said = shop.post("/mpesa/stkpush/v1/processrequest", &shop.request(20)).await;
+    assert_eq!((said.status, &said.body["errorCode"]), (500, &json!("500.001.1001")));
+    assert!(said.body["errorMessage"].as_str().unwrap().starts_with("Unable to lock subscriber"));
+    shop.town.pass(2).await;
+    shop.push(20).await;
+}
+
+#[tokio::test]
 async fn a_till_is_asked_for_by_its_store() {
     let shop = Shop::open().await;
     let mut body = shop.request(10);

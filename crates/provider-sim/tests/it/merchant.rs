@@ -37,6 +37,7 @@ pub(crate) struct Merchant {
     client: Client<HttpConnector, Full<Bytes>>,
     pub(crate) url: String,
     heard: Arc<Mutex<Vec<Heard>>>,
+    count: tokio::sync::watch::Sender<usize>,
     answer: Arc<Mutex<(u16, String)>>,
 }
 
@@ -47,6 +48,7 @@ impl Merchant {
             client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
             url: format!("http://{}", listener.local_addr().unwrap()),
             heard: Arc::default(),
+            count: tokio::sync::watch::Sender::new(0),
             answer: Arc::new(Mutex::new((200, r#"{"ResultCode":0}"#.to_owned()))),
         };
         tokio::spawn(merchant.clone().listen(listener));
@@ -60,6 +62,13 @@ impl Merchant {
 
     pub(crate) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
+    }
+
+    /// Waits until so many callbacks came.
+    pub(crate) async fn hears(&self, count: usize) {
+        let mut counted = self.count.subscribe();
+        let heard = counted.wait_for(|heard| *heard >= count);
+        tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap().unwrap();
     }
 
     pub(crate) fn only_heard(&self) -> Heard {
@@ -128,6 +137,7 @@ impl Merchant {
         let body = serde_json::from_str(&raw).unwrap_or(Value::Null);
         let path = head.uri.path().to_owned();
         self.heard.lock().unwrap().push(Heard { path, headers: head.headers, raw, body });
+        self.count.send_modify(|count| *count += 1);
         let (status, answer) = self.answer.lock().unwrap().clone();
         let response = Response::builder().status(status).body(Full::new(Bytes::from(answer)));
         Ok(response.unwrap())

@@ -1,9 +1,15 @@
 //! A person holds the phone: by the library, and at the page.
 
-use lango_provider_sim::{Owner, PhonePage};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lango_provider_sim::{
+    Daraja, FastClock, Owner, PhonePage, RequestFault, Subscribers, SystemClock, daraja,
+};
 use serde_json::json;
 
 use crate::daraja::{PHONE, Shop};
+use crate::merchant::Merchant;
 
 #[tokio::test]
 async fn a_person_decides_each_prompt_once() {
@@ -53,4 +59,83 @@ async fn the_page_has_three_buttons_and_no_script() {
     assert!(said.raw.contains("Nothing is asked"));
     let said = shop.merchant.ask("GET", page.base_url(), &[], "").await.unwrap();
     assert!(said.raw.contains("/phone/254712345678"));
+}
+
+/// A shop whose time passes by itself.
+async fn shop_by(people: &Subscribers) -> (Daraja, Merchant, String) {
+    let daraja = Daraja::start(people, daraja::Settings::default()).unwrap();
+    let merchant = Merchant::open().await;
+    let url = format!("{}/oauth/v1/generate?grant_type=client_credentials", daraja.base_url());
+    let basic = [("authorization", crate::daraja::KEY_AND_SECRET)];
+    let said = merchant.ask("GET", &url, &basic, "").await.unwrap();
+    let token = said.body["access_token"].as_str().unwrap().to_owned();
+    (daraja, merchant, token)
+}
+
+fn request(merchant: &Merchant, phone: &str) -> serde_json::Value {
+    json!({
+        "BusinessShortCode": "174379",
+        "Password": crate::daraja::password("174379"),
+        "Timestamp": "20260102233000",
+        "TransactionType": "CustomerPayBillOnline",
+        "Amount": 10,
+        "PartyA": phone,
+        "PartyB": "174379",
+        "PhoneNumber": phone,
+        "CallBackURL": format!("{}/cb/daraja/secret", merchant.url),
+        "AccountReference": "ACC1",
+    })
+}
+
+#[tokio::test]
+async fn time_may_run_fast() {
+    let people = Subscribers::new(Arc::new(FastClock::new(600.0)));
+    people.everybody(Owner::pays_late());
+    let (daraja, merchant, token) = shop_by(&people).await;
+    let push = format!("{}/mpesa/stkpush/v1/processrequest", daraja.base_url());
+    merchant.post(&push, &token, &request(&merchant, PHONE)).await;
+    // Eleven minutes are a second.
+    merchant.hears(2).await;
+    let heard = merchant.heard();
+    let codes = heard.iter().map(|one| &one.body["Body"]["stkCallback"]["ResultCode"]);
+    assert!(codes.eq([&json!(1037), &json!(0)]));
+}
+
+#[tokio::test]
+async fn a_thousand_people_press_approve_at_once() {
+    let people = Subscribers::new(Arc::new(SystemClock));
+    people.everybody(Owner::Person);
+    let (daraja, merchant, token) = shop_by(&people).await;
+    let push = format!("{}/mpesa/stkpush/v1/processrequest", daraja.base_url());
+    for number in 0..1_000 {
+        let phone = format!("2547{number:08}");
+        let said = merchant.post(&push, &token, &request(&merchant, &phone)).await;
+        assert_eq!(said.status, 200);
+    }
+    for prompt in people.open_prompts() {
+        assert!(people.approve(prompt.id));
+    }
+    people.settle().await;
+    assert_eq!(merchant.heard().len(), 1_000);
+    assert!(daraja.deliveries().iter().all(|delivery| delivery.status == Ok(200)));
+    let mut receipts: Vec<String> =
+        people.transactions().into_iter().map(|one| one.receipt).collect();
+    receipts.sort();
+    receipts.dedup();
+    assert_eq!(receipts.len(), 1_000, "no receipt twice");
+}
+
+#[tokio::test]
+async fn a_merchant_loses_patience_and_his_customer_pays_all_the_same() {
+    let people = Subscribers::new(Arc::new(SystemClock));
+    people.everybody(Owner::Approves { after: Duration::ZERO });
+    let (daraja, merchant, token) = shop_by(&people).await;
+    let stall = RequestFault::StallBefore(Duration::from_millis(100));
+    daraja.faults().requests("stkpush", 1, stall);
+    let push = format!("{}/mpesa/stkpush/v1/processrequest", daraja.base_url());
+    let body = request(&merchant, PHONE);
+    let asked = merchant.post(&push, &token, &body);
+    assert!(tokio::time::timeout(Duration::from_millis(20), asked).await.is_err());
+    merchant.hears(1).await;
+    assert_eq!(people.transactions().len(), 1);
 }
