@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::charges::{Charge, Charges};
 use crate::clock::micros;
 use crate::faults::{Fate, Faults};
+use crate::forgery::Forgery;
 use crate::money::Amount;
 use crate::post::{Delivery, Letter, Post};
 use crate::server::{Answer, Answers, Asked, Listener};
@@ -99,8 +100,9 @@ impl AirtelMoney {
         let post = Post::new(&subscribers.agenda, &faults);
         let lasts = (settings.prompt_lasts, settings.callback_delay);
         let hash = settings.hash.clone();
-        let write =
-            move |charge: &Charge, url: &str, _: &Fate| callback(hash.as_ref(), charge, url);
+        let write = move |charge: &Charge, url: &str, fate: &Fate| {
+            callback(hash.as_ref(), charge, url, fate)
+        };
         let charges = Charges::new(NAME, subscribers, post, lasts, receipt, write);
         let (address, callback_url) = (settings.address, Mutex::new(settings.callback_url.clone()));
         let desk = Arc::new(Desk { settings, charges, token: Mutex::default(), callback_url });
@@ -132,6 +134,12 @@ impl AirtelMoney {
     /// The token that is good now dies.
     pub fn kill_token(&self) {
         *self.desk.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Posts a callback that the provider did not send, about a charge by its transaction id. `None`
+    /// if there is none, or no URL for callbacks.
+    pub async fn forge(&self, id: &str, forgery: Forgery) -> Option<Delivery> {
+        self.desk.charges.forge(id, forgery).await
     }
 
     /// Stops listening.
@@ -314,7 +322,7 @@ fn message(charge: &Charge) -> String {
 
 /// Only TS and TF are told. The transaction is written with blanks, so that the two ways to hash
 /// it differ.
-fn callback(hash: Option<&(String, HashOver)>, charge: &Charge, url: &str) -> Letter {
+fn callback(hash: Option<&(String, HashOver)>, charge: &Charge, url: &str, fate: &Fate) -> Letter {
     let status = if charge.receipt().is_some() { "TS" } else { "TF" };
     let compact = json!({
         "id": charge.id,
@@ -326,6 +334,7 @@ fn callback(hash: Option<&(String, HashOver)>, charge: &Charge, url: &str) -> Le
     let body = match hash {
         None => format!("{{\"transaction\": {raw}}}"),
         Some((key, over)) => {
+            let key = if fate.forged { "no key" } else { key };
             let hash = match over {
                 HashOver::Raw => sha256_base64(key, &raw),
                 HashOver::Compact => sha256_base64(key, &compact.to_string()),

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crate::clock::micros;
 use crate::faults::Fate;
+use crate::forgery::Forgery;
 use crate::money::{Amount, Transaction, Way};
-use crate::post::{Letter, Line, Post};
+use crate::post::{Delivery, Letter, Line, Post};
 use crate::subscribers::{Decided, Decision, Question, Subscribers};
 
 /// After which a phone is known to be out of reach.
@@ -134,6 +135,29 @@ impl Charges {
         let (id, at) = (charge.id.clone(), charge.at_micros);
         self.all().insert(id.clone(), (charge, Line::default()));
         self.end(&id, Decision::Approved, Way::ByHand, at).unwrap_or_default()
+    }
+
+    /// Posts what the provider would, had the charge been paid so.
+    pub(crate) async fn forge(&self, id: &str, forgery: Forgery) -> Option<Delivery> {
+        let mut charge = self.get(id)?;
+        let now = self.subscribers.now();
+        let receipt = charge.receipt().map(str::to_owned);
+        let receipt = receipt.unwrap_or_else(|| (self.receipt)(self.subscribers.next_number()));
+        let (decision, receipt) = (Decision::Approved, Some(receipt));
+        charge.ended = Some(Ended { decision, receipt, at_micros: now });
+        match forgery {
+            Forgery::WrongRequest => {
+                charge.id = format!("FORGED{}", fastrand::u32(..));
+                charge.own_id.clone_from(&charge.id);
+            }
+            Forgery::WrongAmount(units) => {
+                charge.amount = Amount::whole(units, &charge.amount.currency);
+            }
+            Forgery::WrongToken | Forgery::Unpaid => {}
+        }
+        let url = forgery.url(charge.callback_url.as_deref()?);
+        let fate = Fate { forged: true, ..Fate::default() };
+        Some(self.post.deliver(now, (self.write)(&charge, &url, &fate)).await)
     }
 
     fn decided(&self, id: &str, decision: Decision, at: i64) {

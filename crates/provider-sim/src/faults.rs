@@ -192,6 +192,8 @@ pub(crate) struct Fate {
     pub(crate) late: Duration,
     pub(crate) then_failure: Option<Duration>,
     pub(crate) text_numbers: bool,
+    /// Somebody else writes it, who has no key.
+    pub(crate) forged: bool,
 }
 
 impl Fate {

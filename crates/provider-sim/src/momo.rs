@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::charges::{Charge, Charges};
 use crate::clock::micros;
 use crate::faults::{Fate, Faults};
+use crate::forgery::Forgery;
 use crate::money::Amount;
 use crate::post::{Delivery, Letter, Post};
 use crate::server::{Answer, Answers, Asked, Listener};
@@ -114,6 +115,12 @@ impl MobileMoney {
     /// The token that is good now dies.
     pub fn kill_token(&self) {
         *self.desk.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Posts a callback that the provider did not send, about a charge by its `X-Reference-Id`. `None`
+    /// if there is none, or no URL for callbacks.
+    pub async fn forge(&self, id: &str, forgery: Forgery) -> Option<Delivery> {
+        self.desk.charges.forge(id, forgery).await
     }
 
     /// Stops listening.

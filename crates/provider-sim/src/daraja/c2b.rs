@@ -10,7 +10,7 @@ use super::{Desk, NAME, Refusal, Shortcode, fields, paid};
 use crate::clock::{EAST_AFRICA, written};
 use crate::faults::Fate;
 use crate::money::{Amount, Transaction, Way};
-use crate::post::{Letter, Line};
+use crate::post::{Delivery, Letter, Line};
 use crate::server::Answer;
 use crate::signature::digest_hex;
 use crate::subscribers::digits;
@@ -87,6 +87,20 @@ impl Desk {
         let delay = crate::clock::micros(self.settings.callback_delay);
         self.confirm_at(now.saturating_add(delay), payment);
         Ok(receipt)
+    }
+
+    pub(super) async fn forge_by_hand(
+        &self,
+        msisdn: &str,
+        shortcode: &str,
+        account: &str,
+        amount: Amount,
+    ) -> Option<Delivery> {
+        let (msisdn, receipt, now) = (digits(msisdn), self.receipt(), self.subscribers.now());
+        let payment = paid(&receipt, &msisdn, shortcode, account, amount, Way::ByHand, now);
+        let urls = self.state().registered.get(shortcode).cloned()?;
+        let body = self.told(&payment, urls.version, &Fate::default());
+        Some(self.post.deliver(now, Letter::json(&urls.confirmation, &body)).await)
     }
 
     async fn validate(&self, payment: &Transaction) -> Result<(), Rejected> {

@@ -20,13 +20,14 @@ use serde_json::json;
 
 use crate::clock::micros;
 use crate::faults::{Faults, RequestFault};
+use crate::forgery::Forgery;
 use crate::money::{Amount, Transaction, Way};
 use crate::post::{Delivery, Post};
 use crate::server::{Answer, Answers, Asked, Listener};
 use crate::subscribers::Subscribers;
 
 pub use c2b::Rejected;
-pub use push::{Forgery, Push};
+pub use push::Push;
 use refusal::Refusal;
 
 /// Its name in transactions and prompts.
@@ -228,6 +229,17 @@ impl Daraja {
         amount: Amount,
     ) -> Result<String, Rejected> {
         self.desk.pay_by_hand(msisdn, shortcode, account, amount).await
+    }
+
+    /// Posts a confirmation of money that nobody paid. `None` if no URL is registered.
+    pub async fn forge_by_hand(
+        &self,
+        msisdn: &str,
+        shortcode: &str,
+        account: &str,
+        amount: Amount,
+    ) -> Option<Delivery> {
+        self.desk.forge_by_hand(msisdn, shortcode, account, amount).await
     }
 
     /// Stops listening; open connections are closed.

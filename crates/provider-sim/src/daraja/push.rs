@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{CURRENCY, Desk, NAME, Refusal, Shortcode, fields, paid};
 use crate::clock::{EAST_AFRICA, micros, written};
 use crate::faults::Fate;
+use crate::forgery::Forgery;
 use crate::money::{Amount, Way};
 use crate::post::{Delivery, Letter, Line};
 use crate::server::Answer;
@@ -50,19 +51,6 @@ pub struct Push {
     pub result: Option<String>,
     /// The receipt, if it was paid.
     pub receipt: Option<String>,
-}
-
-/// What somebody writes who is not the provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Forgery {
-    /// All is right but the last part of the URL's path.
-    WrongToken,
-    /// Another push's id.
-    WrongCheckout,
-    /// Another amount, in whole shillings.
-    WrongAmount(i64),
-    /// Everything that can be known is right, but nobody has paid.
-    Unpaid,
 }
 
 /// A push, and what is remembered of it.
@@ -287,16 +275,13 @@ impl Desk {
         let mut push = self.state().pushes.get(id)?.push.clone();
         push.result = Some("0".to_owned());
         push.receipt = Some(push.receipt.unwrap_or_else(|| self.receipt()));
+        push.callback_url = forgery.url(&push.callback_url);
         match forgery {
-            Forgery::WrongToken => {
-                let (before, _) = push.callback_url.rsplit_once('/')?;
-                push.callback_url = format!("{before}/guessed{}", fastrand::u64(..));
-            }
-            Forgery::WrongCheckout => {
+            Forgery::WrongRequest => {
                 push.checkout_request_id = format!("ws_CO_{}", fastrand::u64(..));
             }
             Forgery::WrongAmount(amount) => push.amount = amount,
-            Forgery::Unpaid => {}
+            Forgery::WrongToken | Forgery::Unpaid => {}
         }
         Some(self.post.deliver(now, letter(&push, now, &Fate::default())).await)
     }

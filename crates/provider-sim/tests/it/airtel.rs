@@ -5,7 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lango_provider_sim::airtel::{HashOver, Settings};
-use lango_provider_sim::{AirtelMoney, Owner};
+use lango_provider_sim::{AirtelMoney, Forgery, Owner};
 use ring::hmac;
 use serde_json::{Value, json};
 
@@ -137,5 +137,9 @@ async fn a_hash_goes_over_one_of_two_texts() {
         let text = if over == HashOver::Raw { raw.to_owned() } else { transaction.to_string() };
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b"test-key"), text.as_bytes());
         assert_eq!(heard.body["hash"], STANDARD.encode(tag));
+        shop.airtel.forge("T1", Forgery::Unpaid).await.unwrap();
+        let forged = shop.merchant.heard().pop().unwrap().body;
+        assert_eq!(forged["transaction"], heard.body["transaction"]);
+        assert_ne!(forged["hash"], heard.body["hash"], "a stranger has no key");
     }
 }

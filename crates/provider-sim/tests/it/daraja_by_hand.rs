@@ -122,6 +122,17 @@ async fn what_was_missed_is_pulled() {
     assert_eq!(said.body["ResponseCode"], "1001", "older than 48 hours");
 }
 
+#[tokio::test]
+async fn somebody_else_confirms_what_nobody_paid() {
+    let shop = Shop::open().await;
+    assert!(shop.daraja.forge_by_hand(PHONE, "174379", "ACC1", kes(5)).await.is_none());
+    register(&shop, "v2").await;
+    let forged = shop.daraja.forge_by_hand(PHONE, "174379", "ACC1", kes(5)).await.unwrap();
+    assert_eq!(forged.status, Ok(200));
+    assert_eq!(shop.merchant.only_heard().body["TransAmount"], "5.00");
+    assert!(shop.town.people.transactions().is_empty());
+}
+
 fn order(shop: &Shop, command: &str, receipt: &str) -> Value {
     json!({
         "Initiator": "initiator",

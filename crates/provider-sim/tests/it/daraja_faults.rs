@@ -1,7 +1,9 @@
 //! What goes wrong around Daraja, and that the truth about money does not change by it.
 
-use lango_provider_sim::daraja::{Forgery, Settings};
-use lango_provider_sim::{ALWAYS, CallbackFault, Disturbance, Owner, RequestFault, daraja};
+use lango_provider_sim::daraja::Settings;
+use lango_provider_sim::{
+    ALWAYS, CallbackFault, Disturbance, Forgery, Owner, RequestFault, daraja,
+};
 use serde_json::json;
 use std::time::Duration;
 
@@ -173,7 +175,7 @@ async fn somebody_else_writes_what_looks_like_a_callback() {
     shop.town.people.owner(PHONE, Owner::Ignores);
     let id = shop.push(10).await;
     shop.daraja.forge(&id, Forgery::WrongToken).await.unwrap();
-    shop.daraja.forge(&id, Forgery::WrongCheckout).await.unwrap();
+    shop.daraja.forge(&id, Forgery::WrongRequest).await.unwrap();
     shop.daraja.forge(&id, Forgery::WrongAmount(1)).await.unwrap();
     let unpaid = shop.daraja.forge(&id, Forgery::Unpaid).await.unwrap();
     assert_eq!(unpaid.status, Ok(200));

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use lango_provider_sim::momo::Settings;
-use lango_provider_sim::{CallbackFault, MobileMoney, Owner};
+use lango_provider_sim::{CallbackFault, Forgery, MobileMoney, Owner};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -120,6 +120,25 @@ async fn the_status_knows_less_than_the_callback() {
     assert_eq!(shop.status(ID).await["status"], "SUCCESSFUL");
     shop.town.pass(150).await;
     assert_eq!(shop.merchant.heard().len(), 2, "although it was answered by 200");
+}
+
+#[tokio::test]
+async fn somebody_else_tells_of_money() {
+    let shop = Shop::open(Settings::default()).await;
+    shop.town.people.owner(PHONE, Owner::Ignores);
+    shop.request(ID, PHONE, "UGX").await;
+    for forgery in
+        [Forgery::Unpaid, Forgery::WrongAmount(1), Forgery::WrongRequest, Forgery::WrongToken]
+    {
+        shop.momo.forge(ID, forgery).await.unwrap();
+    }
+    let heard = shop.merchant.heard();
+    assert!(heard.iter().all(|one| one.body["status"] == "SUCCESSFUL"));
+    assert_eq!(heard[1].body["amount"], "1");
+    assert_ne!(heard[2].body["externalId"], "ORD1");
+    assert_ne!(heard[3].path, heard[0].path);
+    assert_eq!(shop.status(ID).await["status"], "PENDING");
+    assert!(shop.town.people.transactions().is_empty());
 }
 
 #[tokio::test]
