@@ -188,17 +188,18 @@ impl Subscribers {
         shown.map(|open| open.prompt.clone()).collect()
     }
 
-    /// Types the right PIN. False if the prompt is gone.
+    /// Types the right PIN. False if it was decided before; one that only timed out is paid late.
     pub fn approve(&self, id: PromptId) -> bool {
         self.decide(id, Decision::Approved, self.now())
     }
 
-    /// Presses Cancel. False if the prompt is gone.
+    /// Presses Cancel. False if it was decided before or timed out.
     pub fn cancel(&self, id: PromptId) -> bool {
         self.decide(id, Decision::Cancelled, self.now())
     }
 
-    /// Puts the phone away: the provider gives up at once. False if the prompt is gone.
+    /// Puts the phone away: the provider gives up at once. False if it was decided before or timed
+    /// out.
     pub fn ignore(&self, id: PromptId) -> bool {
         self.decide(id, Decision::TimedOut, self.now())
     }

@@ -39,6 +39,9 @@ pub(crate) struct Merchant {
     heard: Arc<Mutex<Vec<Heard>>>,
     count: tokio::sync::watch::Sender<usize>,
     answer: Arc<Mutex<(u16, String)>>,
+    pause: Arc<Mutex<Duration>>,
+    /// Callbacks being answered, and the most there ever were at once.
+    busy: Arc<Mutex<(usize, usize)>>,
 }
 
 impl Merchant {
@@ -48,6 +51,8 @@ impl Merchant {
             client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
             url: format!("http://{}", listener.local_addr().unwrap()),
             heard: Arc::default(),
+            pause: Arc::default(),
+            busy: Arc::default(),
             count: tokio::sync::watch::Sender::new(0),
             answer: Arc::new(Mutex::new((200, r#"{"ResultCode":0}"#.to_owned()))),
         };
@@ -58,6 +63,16 @@ impl Merchant {
     /// What is answered to callbacks from now on.
     pub(crate) fn answers(&self, status: u16, body: &str) {
         *self.answer.lock().unwrap() = (status, body.to_owned());
+    }
+
+    /// How long each callback's answer takes from now on.
+    pub(crate) fn takes(&self, pause: Duration) {
+        *self.pause.lock().unwrap() = pause;
+    }
+
+    /// The most callbacks that ever waited for an answer at once.
+    pub(crate) fn most_at_once(&self) -> usize {
+        self.busy.lock().unwrap().1
     }
 
     pub(crate) fn heard(&self) -> Vec<Heard> {
@@ -138,6 +153,14 @@ impl Merchant {
         let path = head.uri.path().to_owned();
         self.heard.lock().unwrap().push(Heard { path, headers: head.headers, raw, body });
         self.count.send_modify(|count| *count += 1);
+        {
+            let mut busy = self.busy.lock().unwrap();
+            busy.0 += 1;
+            busy.1 = busy.1.max(busy.0);
+        }
+        let pause = *self.pause.lock().unwrap();
+        tokio::time::sleep(pause).await;
+        self.busy.lock().unwrap().0 -= 1;
         let (status, answer) = self.answer.lock().unwrap().clone();
         let response = Response::builder().status(status).body(Full::new(Bytes::from(answer)));
         Ok(response.unwrap())

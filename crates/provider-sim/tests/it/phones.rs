@@ -30,6 +30,16 @@ async fn a_person_decides_each_prompt_once() {
     assert_eq!(codes, [Some("0".to_owned()), Some("1032".to_owned())]);
     shop.town.pass(60).await;
     assert_eq!(shop.merchant.heard().len(), 2);
+
+    shop.push(30).await;
+    let prompt = people.pending_prompts(PHONE).remove(0);
+    assert!(people.ignore(prompt.id) && !people.ignore(prompt.id));
+    assert!(people.pending_prompts(PHONE).is_empty());
+    shop.town.pass(120).await;
+    assert_eq!(shop.merchant.heard().len(), 3, "given up once");
+    assert!(people.approve(prompt.id), "a slow network brings his answer after all");
+    people.settle().await;
+    assert_eq!(shop.merchant.heard().len(), 4);
 }
 
 #[tokio::test]
