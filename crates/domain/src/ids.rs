@@ -120,6 +120,12 @@ id!(/// An intent to pay, and what became of it.
     PaymentId, 'o', "payment");
 id!(/// An account with a payment provider.
     GatewayId, 'n', "gateway");
+id!(/// A message of a payment provider, as it came.
+    InboxId, 'i', "inbox");
+id!(/// Money that came.
+    MoneyId, 'h', "money");
+id!(/// A line of the ledger.
+    PostingId, 'l', "posting");
 id!(/// An action on many things at once.
     TaskId, 'b', "task");
 

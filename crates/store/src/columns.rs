@@ -2,8 +2,9 @@
 
 use crate::stored_as;
 use lango_domain::ids::{
-    ActivityId, CustomerId, DeliveryId, DeviceId, GatewayId, GrantId, Id, JobId, MessageId,
-    PaymentId, PlanId, RouterId, SessionId, TaskId, TenantId, TokenId, UserId, WebhookId,
+    ActivityId, CustomerId, DeliveryId, DeviceId, GatewayId, GrantId, Id, InboxId, JobId,
+    MessageId, MoneyId, PaymentId, PlanId, PostingId, RouterId, SessionId, TaskId, TenantId,
+    TokenId, UserId, WebhookId,
 };
 use lango_domain::language::Language;
 use lango_domain::mac_address::MacAddress;
@@ -21,7 +22,8 @@ macro_rules! ids {
 }
 ids!(
     TenantId, RouterId, PlanId, CustomerId, DeviceId, GrantId, SessionId, JobId, ActivityId,
-    MessageId, TokenId, UserId, WebhookId, DeliveryId, TaskId, PaymentId, GatewayId
+    MessageId, TokenId, UserId, WebhookId, DeliveryId, TaskId, PaymentId, GatewayId, InboxId,
+    MoneyId, PostingId
 );
 
 stored_as!(Timestamp: i64, |micros| Some(Timestamp::from_micros(micros)), |at| at.micros());

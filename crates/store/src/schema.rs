@@ -21,6 +21,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "freeradius",
         text: include_str!("../migrations/0004_freeradius.sql"),
     },
+    Migration { number: 5, name: "money", text: include_str!("../migrations/0005_money.sql") },
 ];
 
 /// Every statement of the program.
@@ -42,6 +43,11 @@ pub fn statements() -> Vec<Sql> {
         crate::webhooks::STATEMENTS,
         crate::tasks::STATEMENTS,
         crate::radius::STATEMENTS,
+        crate::gateways::STATEMENTS,
+        crate::payments::STATEMENTS,
+        crate::inbox::STATEMENTS,
+        crate::money_in::STATEMENTS,
+        crate::ledger::STATEMENTS,
     ]
     .concat()
 }
@@ -59,6 +65,8 @@ pub fn bulks() -> Vec<Bulk> {
         crate::tasks::BULKS,
         crate::webhooks::BULKS,
         crate::radius::BULKS,
+        crate::inbox::BULKS,
+        crate::ledger::BULKS,
     ]
     .concat()
 }

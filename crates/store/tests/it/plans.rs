@@ -1,10 +1,13 @@
 //! How both databases run the statements of the program, once there are rows.
 
-use lango_domain::ids::{ActivityId, Id, TenantId, WebhookId};
+use lango_domain::ids::{
+    ActivityId, GatewayId, Id, InboxId, MoneyId, PaymentId, PlanId, RouterId, TenantId, WebhookId,
+};
+use lango_domain::phone_number::PhoneNumber;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::checks::{Plan, general_plan};
 use lango_store::webhooks::{self, Due, Webhook};
-use lango_store::{Error, Sql, Store, Tx, sql};
+use lango_store::{Error, Sql, Store, Tx, args, gateways, inbox, money_in, payments, sql};
 
 use crate::{seed, sources};
 
@@ -28,6 +31,9 @@ const LARGE: &[&str] = &[
     "activity",
     "cuts",
     "receipts",
+    "payments",
+    "inbox",
+    "money_in",
 ];
 
 /// What an engine, a page or a login asks, and the index that answers it.
@@ -61,6 +67,18 @@ const HOT: &[(&str, &str)] = &[
     ("sessions::OF_GRANT", "sessions_of_grant"),
     ("sessions::DEVICES_OF", "devices_of_grant"),
     ("sessions::RETIRE", "devices_unretired"),
+    ("payments::CLAIM", "payments_due"),
+    ("payments::NEXT", "payments_due"),
+    ("payments::BY_DOOR", "payments_by_door"),
+    ("payments::BY_PROVIDER_ID", "payments_by_provider_id"),
+    ("payments::OF_DEVICE", "payments_of_device"),
+    ("payments::OF_PHONE", "payments_of_phone"),
+    ("payments::OF_GRANT", "payments_of_grant"),
+    ("inbox::CLAIM", "inbox_waiting"),
+    ("inbox::NEXT", "inbox_waiting"),
+    ("inbox::OF_PAYMENT", "inbox_of_payment"),
+    ("money_in::WAITING", "money_in_by_state"),
+    ("money_in::COUNT_WAITING", "money_in_by_state"),
     ("jobs::CLAIM", "jobs_pending"),
     ("jobs::NEXT", "jobs_pending"),
     ("jobs::COUNT_GIVEN_UP", "jobs_given_up"),
@@ -150,7 +168,14 @@ fn whole_read(plan: &Plan) -> Option<&String> {
         let words: Vec<&str> = line.trim_start_matches([' ', '-', '>']).split(' ').collect();
         match words[..] {
             // A partial index is walked in order for its first row, or is the answer.
-            ["SCAN", _, "USING", "COVERING", "INDEX", "jobs_pending" | "grants_due"] => false,
+            [
+                "SCAN",
+                _,
+                "USING",
+                "COVERING",
+                "INDEX",
+                "jobs_pending" | "grants_due" | "payments_due" | "inbox_waiting",
+            ] => false,
             ["SCAN", "activity", "USING", "INDEX", "activity_unplaced"] => false,
             ["SCAN", table, ..] => LARGE.contains(&table),
             _ => line.split_once("Seq Scan on ").is_some_and(|(_, rest)| {
@@ -163,6 +188,7 @@ fn whole_read(plan: &Plan) -> Option<&String> {
 async fn fill(store: &Store) {
     seed::fill(store, seed::Size { grants: 6_000, sessions: 3_000 }).await.unwrap();
     store.write(async |tx: &mut Tx<'_>| queue_much(tx).await).await.unwrap();
+    store.write(async |tx: &mut Tx<'_>| take_much_money(tx).await).await.unwrap();
     if store.url().sqlite_path().is_none() {
         const ANALYZE: Sql = sql!("ANALYZE");
         store.write(async |tx: &mut Tx<'_>| tx.execute(ANALYZE, &[]).await).await.unwrap();
@@ -197,6 +223,137 @@ async fn queue_much(tx: &mut Tx<'_>) -> Result<(), Error> {
         webhooks::queue(tx, &(1..=250).map(due).collect::<Vec<_>>()).await?;
     }
     Ok(())
+}
+
+/// Two thousand payments, most of them long over, and what was said of them.
+async fn take_much_money(tx: &mut Tx<'_>) -> Result<(), Error> {
+    const SHOP: Sql = sql!("SELECT MIN(tenant_id) FROM plans");
+    const PLAN: Sql = sql!("SELECT MIN(id) FROM plans WHERE tenant_id = $1");
+    const ROUTER: Sql = sql!("SELECT MIN(id) FROM routers WHERE tenant_id = $1");
+    let tenant: TenantId = tx.one(SHOP, &[]).await?;
+    let plan: PlanId = tx.one(PLAN, &args![tenant]).await?;
+    let router: RouterId = tx.one(ROUTER, &args![tenant]).await?;
+    let (gateway, now) = (GatewayId::from_raw(1), Timestamp::from_micros(1));
+    gateways::insert(tx, &seeded::gateway(gateway, tenant, now)).await?;
+    for number in 1..=2_000 {
+        let payment = seeded::payment(number, gateway, (tenant, plan, router), now);
+        payments::insert(tx, &payment).await?;
+        money_in::keep(tx, &seeded::money(&payment, now)).await?;
+        let letter = seeded::letter(&payment, now);
+        inbox::put(tx, std::slice::from_ref(&letter)).await?;
+    }
+    for letter in inbox::claim(tx, now, now + Span::seconds(1), 1_990).await? {
+        inbox::done(tx, &letter, "taken").await?;
+    }
+    Ok(())
+}
+
+/// Money in rows, as there is much of it after years.
+mod seeded {
+    use super::*;
+    use lango_domain::money::{Currency, Money};
+    use lango_domain::payment::{Misfit, PaymentState};
+    use lango_store::gateways::Gateway;
+    use lango_store::inbox::Letter;
+    use lango_store::money_in::{Fate, MoneyIn};
+    use lango_store::payments::Payment;
+
+    pub(super) fn gateway(id: GatewayId, tenant: TenantId, now: Timestamp) -> Gateway {
+        Gateway {
+            id,
+            tenant,
+            name: "Paybill".to_owned(),
+            provider: "daraja".to_owned(),
+            currency: Currency::KES,
+            settings: Vec::new(),
+            door: Vec::new(),
+            door_hash: b"door".to_vec(),
+            place: 1,
+            created_at: now,
+            removed_at: None,
+            compared_until: None,
+            compare_at: Some(now),
+            last_error: None,
+            version: 1,
+        }
+    }
+
+    pub(super) fn payment(
+        number: i64,
+        gateway: GatewayId,
+        (tenant, plan, router): (TenantId, PlanId, RouterId),
+        now: Timestamp,
+    ) -> Payment {
+        let receipt = format!("R{number}");
+        Payment {
+            id: PaymentId::from_raw(number),
+            tenant,
+            gateway,
+            reference: format!("A{number}"),
+            door: Vec::new(),
+            door_hash: number.to_be_bytes().to_vec(),
+            provider_id: Some(format!("ws_CO_{number}")),
+            state: PaymentState::Paid { receipt },
+            plan,
+            amount: Money::new(2_000, Currency::KES),
+            phone: PhoneNumber::from_e164(&format!("+2547{number:08}")).unwrap(),
+            customer: None,
+            renews: None,
+            grant: None,
+            router: Some(router),
+            mac: format!("02:00:00:00:{:02X}:{:02X}", number >> 8, number & 255).parse().ok(),
+            address: None,
+            language: lango_domain::language::Language::En,
+            created_at: now,
+            submitted_at: None,
+            settled_at: None,
+            next_attempt_at: (number % 200 == 0).then_some(now),
+            attempt: 0,
+            last_error: None,
+            version: 1,
+        }
+    }
+
+    pub(super) fn money(payment: &Payment, now: Timestamp) -> MoneyIn {
+        let number = payment.id.raw();
+        let waits = number % 200 == 0;
+        let fate = if waits { Fate::Waiting(Misfit::UnknownAccount) } else { Fate::Used };
+        MoneyIn {
+            id: MoneyId::from_raw(number),
+            tenant: payment.tenant,
+            gateway: Some(payment.gateway),
+            provider: "daraja".to_owned(),
+            receipt: format!("R{number}"),
+            amount: payment.amount,
+            account: payment.reference.clone(),
+            payer: None,
+            payer_name: None,
+            paid_at: now,
+            heard_at: now,
+            fate,
+            payment: Some(payment.id),
+            customer: None,
+            grant: None,
+            version: 1,
+        }
+    }
+
+    pub(super) fn letter(payment: &Payment, now: Timestamp) -> Letter {
+        Letter {
+            id: InboxId::from_raw(payment.id.raw()),
+            tenant: payment.tenant,
+            gateway: payment.gateway,
+            payment: Some(payment.id),
+            door: "stk".to_owned(),
+            source: "196.201.214.200".to_owned(),
+            headers: "[]".to_owned(),
+            body: b"{}".to_vec(),
+            received_at: now,
+            work_at: Some(now),
+            attempt: 0,
+            outcome: None,
+        }
+    }
 }
 
 #[tokio::test]
