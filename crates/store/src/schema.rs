@@ -21,6 +21,13 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "freeradius",
         text: include_str!("../migrations/0004_freeradius.sql"),
     },
+    Migration { number: 5, name: "money", text: "SELECT 1;" },
+    Migration { number: 6, name: "messages", text: "SELECT 1;" },
+    Migration {
+        number: 7,
+        name: "vouchers",
+        text: include_str!("../migrations/0007_vouchers.sql"),
+    },
 ];
 
 /// Every statement of the program.
@@ -42,6 +49,9 @@ pub fn statements() -> Vec<Sql> {
         crate::webhooks::STATEMENTS,
         crate::tasks::STATEMENTS,
         crate::radius::STATEMENTS,
+        crate::trials::STATEMENTS,
+        crate::resellers::STATEMENTS,
+        crate::batches::STATEMENTS,
     ]
     .concat()
 }
@@ -59,6 +69,7 @@ pub fn bulks() -> Vec<Bulk> {
         crate::tasks::BULKS,
         crate::webhooks::BULKS,
         crate::radius::BULKS,
+        crate::batches::BULKS,
     ]
     .concat()
 }
