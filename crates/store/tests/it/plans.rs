@@ -1,8 +1,13 @@
 //! How both databases run the statements of the program, once there are rows.
 
-use lango_domain::ids::{ActivityId, Id, TenantId, WebhookId};
+use lango_domain::ids::{
+    ActivityId, BatchId, GrantId, Id, PlanId, ResellerId, TenantId, WebhookId,
+};
+use lango_domain::money::{Currency, Money};
 use lango_domain::time::{Span, Timestamp};
+use lango_store::batches::{self, Batch};
 use lango_store::checks::{Plan, general_plan};
+use lango_store::resellers::{self, Reseller};
 use lango_store::webhooks::{self, Due, Webhook};
 use lango_store::{Error, Sql, Store, Tx, sql};
 
@@ -118,7 +123,8 @@ const PRIMARY: &str = "the key";
 const SELDOM: &str = "grants::FOR_NEW_ROUTER";
 
 /// What sorts what it has found, because that is little: a batch, or the rows of one thing.
-const SORTS: &[&str] = &["grants::DUE", "sessions::OPEN_ON", "webhooks::WAITING"];
+const SORTS: &[&str] =
+    &["grants::DUE", "sessions::OPEN_ON", "webhooks::WAITING", "resellers::STOCK"];
 
 async fn no_statement_reads_a_large_table_whole(store: &Store) {
     fill(store).await;
@@ -171,6 +177,7 @@ fn whole_read(plan: &Plan) -> Option<&String> {
 async fn fill(store: &Store) {
     seed::fill(store, seed::Size { grants: 6_000, sessions: 3_000 }).await.unwrap();
     store.write(async |tx: &mut Tx<'_>| queue_much(tx).await).await.unwrap();
+    store.write(async |tx: &mut Tx<'_>| print_much(tx).await).await.unwrap();
     if store.url().sqlite_path().is_none() {
         const ANALYZE: Sql = sql!("ANALYZE");
         store.write(async |tx: &mut Tx<'_>| tx.execute(ANALYZE, &[]).await).await.unwrap();
@@ -203,6 +210,48 @@ async fn queue_much(tx: &mut Tx<'_>) -> Result<(), Error> {
             since: now + Span::millis(place),
         };
         webhooks::queue(tx, &(1..=250).map(due).collect::<Vec<_>>()).await?;
+    }
+    Ok(())
+}
+
+/// Twenty batches of vouchers, each given to a reseller of its own.
+async fn print_much(tx: &mut Tx<'_>) -> Result<(), Error> {
+    const A_PLAN: Sql = sql!(
+        "SELECT p.tenant_id, p.id, p.terms_id FROM plans p \
+         WHERE p.id = (SELECT MIN(id) FROM plans)"
+    );
+    const GRANTS: Sql = sql!("SELECT id FROM grants ORDER BY id LIMIT 5000");
+    let (tenant, plan, terms_id): (TenantId, PlanId, i64) = tx.one(A_PLAN, &[]).await?;
+    let grants: Vec<GrantId> = tx.all(GRANTS, &[]).await?;
+    let now = Timestamp::from_micros(1);
+    for (number, grants) in (1i64..).zip(grants.chunks(250)) {
+        let reseller = Reseller {
+            id: ResellerId::from_raw(number),
+            tenant,
+            name: format!("Reseller {number}"),
+            phone: None,
+            commission: 0,
+            created_at: now,
+            removed_at: None,
+            version: 1,
+        };
+        resellers::insert(tx, &reseller).await?;
+        let batch = Batch {
+            id: BatchId::from_raw(number),
+            tenant,
+            plan,
+            reseller: Some(reseller.id),
+            router: None,
+            count: 250,
+            signs: 8,
+            price: Money::new(100, Currency::KES),
+            terms_id,
+            actor: "cli".to_owned(),
+            created_at: now,
+            voided_at: None,
+        };
+        batches::insert(tx, &batch).await?;
+        batches::add(tx, batch.id, 1, grants).await?;
     }
     Ok(())
 }
