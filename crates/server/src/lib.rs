@@ -17,6 +17,7 @@ pub mod messaging;
 pub mod observe;
 pub mod operations;
 pub mod payments;
+pub mod printing;
 pub mod radius;
 pub mod reconcile;
 pub mod run;

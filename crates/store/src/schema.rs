@@ -22,6 +22,12 @@ pub const MIGRATIONS: &[Migration] = &[
         text: include_str!("../migrations/0004_freeradius.sql"),
     },
     Migration { number: 5, name: "money", text: include_str!("../migrations/0005_money.sql") },
+    Migration { number: 6, name: "messages", text: "SELECT 1;" },
+    Migration {
+        number: 7,
+        name: "vouchers",
+        text: include_str!("../migrations/0007_vouchers.sql"),
+    },
 ];
 
 /// Every statement of the program.
@@ -48,6 +54,9 @@ pub fn statements() -> Vec<Sql> {
         crate::inbox::STATEMENTS,
         crate::money_in::STATEMENTS,
         crate::ledger::STATEMENTS,
+        crate::trials::STATEMENTS,
+        crate::resellers::STATEMENTS,
+        crate::batches::STATEMENTS,
     ]
     .concat()
 }
@@ -67,6 +76,7 @@ pub fn bulks() -> Vec<Bulk> {
         crate::radius::BULKS,
         crate::inbox::BULKS,
         crate::ledger::BULKS,
+        crate::batches::BULKS,
     ]
     .concat()
 }

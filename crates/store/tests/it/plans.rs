@@ -1,14 +1,17 @@
 //! How both databases run the statements of the program, once there are rows.
 
 use lango_domain::ids::{
-    ActivityId, GatewayId, Id, InboxId, MoneyId, PaymentId, PlanId, RouterId, TenantId, WebhookId,
+    ActivityId, BatchId, GrantId, Id, PlanId, ResellerId, TenantId, WebhookId,
 };
-use lango_domain::phone_number::PhoneNumber;
+use lango_domain::money::{Currency, Money};
 use lango_domain::time::{Span, Timestamp};
+use lango_store::batches::{self, Batch};
 use lango_store::checks::{Plan, general_plan};
+use lango_store::resellers::{self, Reseller};
 use lango_store::webhooks::{self, Due, Webhook};
-use lango_store::{Error, Sql, Store, Tx, args, gateways, inbox, money_in, payments, sql};
+use lango_store::{Error, Sql, Store, Tx, sql};
 
+use crate::money_rows::take_much_money;
 use crate::{seed, sources};
 
 crate::on_both!(with lango_store::schema::MIGRATIONS;
@@ -34,6 +37,8 @@ const LARGE: &[&str] = &[
     "payments",
     "inbox",
     "money_in",
+    "batch_vouchers",
+    "v",
 ];
 
 /// What an engine, a page or a login asks, and the index that answers it.
@@ -118,6 +123,12 @@ const HOT: &[(&str, &str)] = &[
     ("activity::NEWS", "activity_news"),
     ("webhooks::WAITING", "webhook_queue_of"),
     ("webhooks::CLAIM", "webhook_queue_of"),
+    ("batches::SELL", "batch_vouchers_of_grant"),
+    ("batches::OF_GRANT", "batch_vouchers_of_grant"),
+    ("batches::COUNT_IN_STATE", "grants_by_state"),
+    ("batches::VOUCHERS", PRIMARY),
+    ("batches::FATE", PRIMARY),
+    ("resellers::STOCK", "voucher_batches_of_reseller"),
 ];
 
 /// The key of the table, whatever the database calls its index.
@@ -128,7 +139,8 @@ const PRIMARY: &str = "the key";
 const SELDOM: &str = "grants::FOR_NEW_ROUTER";
 
 /// What sorts what it has found, because that is little: a batch, or the rows of one thing.
-const SORTS: &[&str] = &["grants::DUE", "sessions::OPEN_ON", "webhooks::WAITING"];
+const SORTS: &[&str] =
+    &["grants::DUE", "sessions::OPEN_ON", "webhooks::WAITING", "resellers::STOCK"];
 
 async fn no_statement_reads_a_large_table_whole(store: &Store) {
     fill(store).await;
@@ -188,6 +200,7 @@ fn whole_read(plan: &Plan) -> Option<&String> {
 async fn fill(store: &Store) {
     seed::fill(store, seed::Size { grants: 6_000, sessions: 3_000 }).await.unwrap();
     store.write(async |tx: &mut Tx<'_>| queue_much(tx).await).await.unwrap();
+    store.write(async |tx: &mut Tx<'_>| print_much(tx).await).await.unwrap();
     store.write(async |tx: &mut Tx<'_>| take_much_money(tx).await).await.unwrap();
     if store.url().sqlite_path().is_none() {
         const ANALYZE: Sql = sql!("ANALYZE");
@@ -225,135 +238,46 @@ async fn queue_much(tx: &mut Tx<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Two thousand payments, most of them long over, and what was said of them.
-async fn take_much_money(tx: &mut Tx<'_>) -> Result<(), Error> {
-    const SHOP: Sql = sql!("SELECT MIN(tenant_id) FROM plans");
-    const PLAN: Sql = sql!("SELECT MIN(id) FROM plans WHERE tenant_id = $1");
-    const ROUTER: Sql = sql!("SELECT MIN(id) FROM routers WHERE tenant_id = $1");
-    let tenant: TenantId = tx.one(SHOP, &[]).await?;
-    let plan: PlanId = tx.one(PLAN, &args![tenant]).await?;
-    let router: RouterId = tx.one(ROUTER, &args![tenant]).await?;
-    let (gateway, now) = (GatewayId::from_raw(1), Timestamp::from_micros(1));
-    gateways::insert(tx, &seeded::gateway(gateway, tenant, now)).await?;
-    for number in 1..=2_000 {
-        let payment = seeded::payment(number, gateway, (tenant, plan, router), now);
-        payments::insert(tx, &payment).await?;
-        money_in::keep(tx, &seeded::money(&payment, now)).await?;
-        let letter = seeded::letter(&payment, now);
-        inbox::put(tx, std::slice::from_ref(&letter)).await?;
-    }
-    for letter in inbox::claim(tx, now, now + Span::seconds(1), 1_990).await? {
-        inbox::done(tx, &letter, "taken").await?;
-    }
-    Ok(())
-}
-
-/// Money in rows, as there is much of it after years.
-mod seeded {
-    use super::*;
-    use lango_domain::money::{Currency, Money};
-    use lango_domain::payment::{Misfit, PaymentState};
-    use lango_store::gateways::Gateway;
-    use lango_store::inbox::Letter;
-    use lango_store::money_in::{Fate, MoneyIn};
-    use lango_store::payments::Payment;
-
-    pub(super) fn gateway(id: GatewayId, tenant: TenantId, now: Timestamp) -> Gateway {
-        Gateway {
-            id,
+/// Twenty batches of vouchers, each given to a reseller of its own.
+async fn print_much(tx: &mut Tx<'_>) -> Result<(), Error> {
+    const A_PLAN: Sql = sql!(
+        "SELECT p.tenant_id, p.id, p.terms_id FROM plans p \
+         WHERE p.id = (SELECT MIN(id) FROM plans)"
+    );
+    const GRANTS: Sql = sql!("SELECT id FROM grants ORDER BY id LIMIT 5000");
+    let (tenant, plan, terms_id): (TenantId, PlanId, i64) = tx.one(A_PLAN, &[]).await?;
+    let grants: Vec<GrantId> = tx.all(GRANTS, &[]).await?;
+    let now = Timestamp::from_micros(1);
+    for (number, grants) in (1i64..).zip(grants.chunks(250)) {
+        let reseller = Reseller {
+            id: ResellerId::from_raw(number),
             tenant,
-            name: "Paybill".to_owned(),
-            provider: "daraja".to_owned(),
-            currency: Currency::KES,
-            settings: Vec::new(),
-            door: Vec::new(),
-            door_hash: b"door".to_vec(),
-            place: 1,
+            name: format!("Reseller {number}"),
+            phone: None,
+            commission: 0,
             created_at: now,
             removed_at: None,
-            compared_until: None,
-            compare_at: Some(now),
-            last_error: None,
             version: 1,
-        }
-    }
-
-    pub(super) fn payment(
-        number: i64,
-        gateway: GatewayId,
-        (tenant, plan, router): (TenantId, PlanId, RouterId),
-        now: Timestamp,
-    ) -> Payment {
-        let receipt = format!("R{number}");
-        Payment {
-            id: PaymentId::from_raw(number),
+        };
+        resellers::insert(tx, &reseller).await?;
+        let batch = Batch {
+            id: BatchId::from_raw(number),
             tenant,
-            gateway,
-            reference: format!("A{number}"),
-            door: Vec::new(),
-            door_hash: number.to_be_bytes().to_vec(),
-            provider_id: Some(format!("ws_CO_{number}")),
-            state: PaymentState::Paid { receipt },
             plan,
-            amount: Money::new(2_000, Currency::KES),
-            phone: PhoneNumber::from_e164(&format!("+2547{number:08}")).unwrap(),
-            customer: None,
-            renews: None,
-            grant: None,
-            router: Some(router),
-            mac: format!("02:00:00:00:{:02X}:{:02X}", number >> 8, number & 255).parse().ok(),
-            address: None,
-            language: lango_domain::language::Language::En,
+            reseller: Some(reseller.id),
+            router: None,
+            count: 250,
+            signs: 8,
+            price: Money::new(100, Currency::KES),
+            terms_id,
+            actor: "cli".to_owned(),
             created_at: now,
-            submitted_at: None,
-            settled_at: None,
-            next_attempt_at: (number % 200 == 0).then_some(now),
-            attempt: 0,
-            last_error: None,
-            version: 1,
-        }
+            voided_at: None,
+        };
+        batches::insert(tx, &batch).await?;
+        batches::add(tx, batch.id, 1, grants).await?;
     }
-
-    pub(super) fn money(payment: &Payment, now: Timestamp) -> MoneyIn {
-        let number = payment.id.raw();
-        let waits = number % 200 == 0;
-        let fate = if waits { Fate::Waiting(Misfit::UnknownAccount) } else { Fate::Used };
-        MoneyIn {
-            id: MoneyId::from_raw(number),
-            tenant: payment.tenant,
-            gateway: Some(payment.gateway),
-            provider: "daraja".to_owned(),
-            receipt: format!("R{number}"),
-            amount: payment.amount,
-            account: payment.reference.clone(),
-            payer: None,
-            payer_name: None,
-            paid_at: now,
-            heard_at: now,
-            fate,
-            payment: Some(payment.id),
-            customer: None,
-            grant: None,
-            version: 1,
-        }
-    }
-
-    pub(super) fn letter(payment: &Payment, now: Timestamp) -> Letter {
-        Letter {
-            id: InboxId::from_raw(payment.id.raw()),
-            tenant: payment.tenant,
-            gateway: payment.gateway,
-            payment: Some(payment.id),
-            door: "stk".to_owned(),
-            source: "196.201.214.200".to_owned(),
-            headers: "[]".to_owned(),
-            body: b"{}".to_vec(),
-            received_at: now,
-            work_at: Some(now),
-            attempt: 0,
-            outcome: None,
-        }
-    }
+    Ok(())
 }
 
 #[tokio::test]
