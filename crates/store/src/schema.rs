@@ -25,7 +25,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { number: 5, name: "money", text: "-- elsewhere" },
     Migration { number: 6, name: "messages", text: "-- elsewhere" },
     Migration { number: 7, name: "vouchers", text: "-- elsewhere" },
-    Migration { number: 8, name: "handover", text: include_str!("../migrations/0008_handover.sql") },
+    Migration {
+        number: 8,
+        name: "handover",
+        text: include_str!("../migrations/0008_handover.sql"),
+    },
 ];
 
 /// Every statement of the program.
