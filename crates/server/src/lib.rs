@@ -16,6 +16,8 @@ pub mod jobs;
 pub mod messaging;
 pub mod observe;
 pub mod operations;
+pub mod portal_address;
+pub mod probes;
 pub mod radius;
 pub mod reconcile;
 pub mod run;

@@ -10,6 +10,7 @@ pub mod add_router;
 pub mod add_token;
 pub mod admit_device;
 pub mod asked;
+pub mod captive_status;
 pub mod change_customer;
 pub mod change_grant;
 pub mod change_plan;
