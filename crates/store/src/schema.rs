@@ -28,6 +28,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "vouchers",
         text: include_str!("../migrations/0007_vouchers.sql"),
     },
+    Migration {
+        number: 8,
+        name: "handover",
+        text: include_str!("../migrations/0008_handover.sql"),
+    },
 ];
 
 /// Every statement of the program.
@@ -57,6 +62,7 @@ pub fn statements() -> Vec<Sql> {
         crate::trials::STATEMENTS,
         crate::resellers::STATEMENTS,
         crate::batches::STATEMENTS,
+        crate::admissions::STATEMENTS,
     ]
     .concat()
 }

@@ -21,6 +21,8 @@ pub enum Topic {
     Money,
     /// What this router is wanted to hold has changed.
     Router(i64),
+    /// A device at this router was logged in, or is one step further.
+    Admissions(i64),
 }
 
 /// One listener's place. A wake that comes while nobody waits is kept, once.
@@ -97,6 +99,7 @@ pub(crate) fn payload(topics: &BTreeSet<Topic>) -> String {
             Topic::Activity => "a".to_owned(),
             Topic::Money => "m".to_owned(),
             Topic::Router(router) => format!("r{router}"),
+            Topic::Admissions(router) => format!("h{router}"),
         })
         .collect();
     let text = words.join(",");
@@ -110,7 +113,10 @@ fn read_payload(text: &str) -> Option<BTreeSet<Topic>> {
             "j" => Some(Topic::Jobs),
             "a" => Some(Topic::Activity),
             "m" => Some(Topic::Money),
-            _ => word.strip_prefix('r')?.parse().ok().map(Topic::Router),
+            _ => match word.strip_prefix('h') {
+                Some(router) => router.parse().ok().map(Topic::Admissions),
+                None => word.strip_prefix('r')?.parse().ok().map(Topic::Router),
+            },
         })
         .collect()
 }
@@ -124,6 +130,7 @@ mod tests {
         let topics = BTreeSet::from([Topic::Jobs, Topic::Router(17), Topic::Deadlines]);
         assert_eq!(payload(&topics), "d,j,r17");
         assert_eq!(read_payload("d,j,r17"), Some(topics));
+        assert_eq!(read_payload("h5"), Some(BTreeSet::from([Topic::Admissions(5)])));
     }
 
     #[test]
