@@ -118,6 +118,8 @@ id!(/// The proof of money.
     ReceiptId, 'e', "receipt");
 id!(/// An action on many things at once.
     TaskId, 'b', "task");
+id!(/// A gateway that takes texts.
+    SenderId, 'q', "sender");
 
 fn print(raw: i64) -> [u8; LENGTH] {
     let mut rest = raw as u64;

@@ -18,5 +18,6 @@ pub mod plan;
 pub mod quantity;
 pub mod role;
 mod schema;
+pub mod sms_text;
 pub mod time;
 pub mod wanted;

@@ -21,6 +21,13 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "freeradius",
         text: include_str!("../migrations/0004_freeradius.sql"),
     },
+    // Number 5 is another branch's; nothing of it is needed here.
+    Migration { number: 5, name: "money", text: "SELECT 1;" },
+    Migration {
+        number: 6,
+        name: "messages",
+        text: include_str!("../migrations/0006_messages.sql"),
+    },
 ];
 
 /// Every statement of the program.
@@ -42,6 +49,8 @@ pub fn statements() -> Vec<Sql> {
         crate::webhooks::STATEMENTS,
         crate::tasks::STATEMENTS,
         crate::radius::STATEMENTS,
+        crate::senders::STATEMENTS,
+        crate::messages::STATEMENTS,
     ]
     .concat()
 }
