@@ -18,6 +18,8 @@ pub mod phone_number;
 pub mod plan;
 pub mod quantity;
 pub mod role;
+pub mod sale;
 mod schema;
+pub mod sms_text;
 pub mod time;
 pub mod wanted;
