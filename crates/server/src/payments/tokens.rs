@@ -309,7 +309,7 @@ mod tests {
             Err(ProviderError::NotOffered("a provider"))
         };
         let one = tokens.get(gateway(), None, at(0), refused);
-        let other = tokens.get(gateway(), None, at(0), || std::future::pending());
+        let other = tokens.get(gateway(), None, at(0), std::future::pending);
         let (one, other) = futures_util::join!(one, other);
         assert!(one.is_err() && other.is_err());
         assert_eq!(issuer.shown(&tokens, None, at(0)).await, "1");
