@@ -310,7 +310,7 @@ pub(crate) fn refusal(
     }
 }
 
-async fn want(
+pub(crate) async fn want(
     tx: &mut Tx<'_>,
     app: &App,
     wish: &Admission,

@@ -3,6 +3,7 @@
 //! operations, engines and drivers must never know it.
 
 pub mod api;
+mod callbacks;
 mod captive;
 pub(crate) mod kept;
 pub mod listen;
@@ -94,7 +95,7 @@ pub fn routes(app: App, boards: Boards, manners: Manners) -> Router {
     let entrance = Entrance { app, boards, timeouts, limits, patience, description };
     let record = axum::middleware::from_fn_with_state(entrance.clone(), record::record);
     let probe = axum::middleware::from_fn_with_state(entrance.clone(), captive::probe);
-    captive::open(doors.router)
+    callbacks::routes(captive::open(doors.router))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
