@@ -21,6 +21,7 @@ use lango_store::messages::Report;
 use lango_store::senders::Sender;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 pub use generic::HttpGateway;
 pub use smpp::SmppGateway;
@@ -358,6 +359,47 @@ pub fn report_path(app: &App, sender: &Sender) -> String {
 
 pub(crate) fn report_url(app: &App, sender: &Sender, base: &str) -> String {
     format!("{}{}", base.trim_end_matches('/'), report_path(app, sender))
+}
+
+/// What a gateway reports; none if it is not signed as it must be. What says nothing of a text is
+/// no report and no trouble.
+pub(crate) fn read_reports(
+    app: &App,
+    sender: &Sender,
+    (kind, signature): (&str, Option<&str>),
+    body: &[u8],
+) -> Option<Vec<Report>> {
+    let Some(gateway) = Gateway::read(sender) else { return Some(Vec::new()) };
+    let json: Option<serde_json::Value> = match kind.contains("json") {
+        true => serde_json::from_slice(body).ok(),
+        false => None,
+    };
+    let fields = fields(json.as_ref(), body);
+    Some(match &gateway {
+        Gateway::AfricasTalking { .. } => africas_talking::report(&fields).into_iter().collect(),
+        Gateway::NextSms { .. } => next_sms::reports(&json.unwrap_or_default()),
+        Gateway::Twilio { reports_to, .. } => {
+            let secret = open_secret(app, sender)?;
+            let url = report_url(app, sender, reports_to.as_deref()?);
+            if !twilio::is_signed(&secret, &url, &fields, signature.unwrap_or_default()) {
+                return None;
+            }
+            twilio::report(&fields).into_iter().collect()
+        }
+        Gateway::Http(http) => http.report(&fields).into_iter().collect(),
+        Gateway::Log | Gateway::Beem { .. } | Gateway::Smpp(_) | Gateway::Smtp(_) => Vec::new(),
+    })
+}
+
+/// The fields of a form or of a JSON object.
+fn fields(json: Option<&serde_json::Value>, body: &[u8]) -> BTreeMap<String, String> {
+    match json.and_then(serde_json::Value::as_object) {
+        Some(object) => object
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), as_text(Some(value))?)))
+            .collect(),
+        None => serde_urlencoded::from_bytes(body).unwrap_or_default(),
+    }
 }
 
 fn open_secret(app: &App, sender: &Sender) -> Option<String> {

@@ -1,0 +1,1 @@
+//! A message centre: see the module of that name.
