@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::feed::Feed;
+use crate::messaging::gateways::smpp;
 use crate::observe::metrics::Metrics;
 use crate::observe::pulse::Pulse;
 use lango_domain::access::Access;
@@ -27,6 +28,7 @@ struct Shared {
     routers_changed: Notify,
     feed: Feed,
     webhooks_may_be_private: AtomicBool,
+    smpp: smpp::Sessions,
 }
 
 impl App {
@@ -47,6 +49,7 @@ impl App {
             routers_changed,
             feed,
             webhooks_may_be_private: AtomicBool::new(false),
+            smpp: smpp::Sessions::default(),
         }))
     }
 
@@ -96,6 +99,11 @@ impl App {
     /// It was sealed with another key.
     pub fn open_webhook(&self, webhook: WebhookId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
         self.0.key.open(&format!("secret of {webhook}"), sealed)
+    }
+
+    /// The sessions with message centres.
+    pub(crate) fn smpp(&self) -> &smpp::Sessions {
+        &self.0.smpp
     }
 
     /// Seals what proves to a gateway that it is us.
