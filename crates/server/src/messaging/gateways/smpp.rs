@@ -269,7 +269,7 @@ fn parts(out: Outgoing<'_>) -> Result<Vec<SubmitSm>, String> {
             octets.extend([5, 0, 3, reference, total, number]);
         }
         octets.extend(sms_text::octets(piece, alphabet));
-        let message = OctetString::new(octets).map_err(|why| why.to_string())?;
+        let message = OctetString::from_vec(octets).map_err(|why| why.to_string())?;
         // The library's own default has a bit set that means something else in GSM.
         let class = if total > 1 { 0x40u8 } else { 0 };
         let part = SubmitSm::builder()
