@@ -154,7 +154,11 @@ struct Peer {
     secret: String,
 }
 
-fn session(app: &App, (sender, gateway): (&Sender, &SmppGateway), secret: &str) -> mpsc::Sender<Submit> {
+fn session(
+    app: &App,
+    (sender, gateway): (&Sender, &SmppGateway),
+    secret: &str,
+) -> mpsc::Sender<Submit> {
     let mut sessions = app.smpp().0.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(bound) = sessions.get(&sender.id)
         && bound.version == sender.version
@@ -205,7 +209,10 @@ pub(super) async fn send(
             Handed::Taken(taken) => ids.extend(taken.ids),
             // Some of it is on its way: once more from the beginning would be twice.
             _ if !ids.is_empty() => {
-                return Handed::Unknown(format!("{} parts were taken, then: {handed:?}", ids.len()));
+                return Handed::Unknown(format!(
+                    "{} parts were taken, then: {handed:?}",
+                    ids.len()
+                ));
             }
             other => return other,
         }
@@ -552,7 +559,10 @@ mod tests {
         let parts = parts(out).unwrap();
         assert_eq!(parts.len(), 2);
         let octets = parts[1].short_message().as_ref();
-        assert_eq!((&octets[..3], octets[4], octets[5], octets.len()), (&[5, 0, 3][..], 2, 2, 6 + 47));
+        assert_eq!(
+            (&octets[..3], octets[4], octets[5], octets.len()),
+            (&[5, 0, 3][..], 2, 2, 6 + 47)
+        );
         assert_eq!(u8::from(parts[0].esm_class), 0x40);
     }
 }
