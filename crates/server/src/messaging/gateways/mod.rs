@@ -134,6 +134,10 @@ impl Gateway {
 
     /// Hands a text over.
     pub(crate) async fn hand_over(&self, app: &App, sender: &Sender, out: Outgoing<'_>) -> Handed {
+        self.hand(app, sender, out).await.kept()
+    }
+
+    async fn hand(&self, app: &App, sender: &Sender, out: Outgoing<'_>) -> Handed {
         let Some(secret) = open_secret(app, sender) else {
             return Handed::Faulty("its secret was sealed with another key: set it again".into());
         };
@@ -222,6 +226,22 @@ pub(crate) enum Handed {
     Faulty(String),
     /// It may have taken it; what is known.
     Unknown(String),
+}
+
+impl Handed {
+    /// The same in words that can be kept and shown.
+    fn kept(self) -> Handed {
+        match self {
+            Handed::Taken(taken) => {
+                let ids = taken.ids.iter().map(|id| kept(id)).collect();
+                Handed::Taken(Taken { ids, ..taken })
+            }
+            Handed::NotNow(why) => Handed::NotNow(kept(&why)),
+            Handed::Refused(why) => Handed::Refused(kept(&why)),
+            Handed::Faulty(why) => Handed::Faulty(kept(&why)),
+            Handed::Unknown(why) => Handed::Unknown(kept(&why)),
+        }
+    }
 }
 
 /// What a gateway said when it took a text.
@@ -417,6 +437,12 @@ fn check_url(url: &str) -> Result<(), String> {
     } else {
         Err(refused())
     }
+}
+
+/// What a gateway said, as it can be kept and shown: PostgreSQL takes no NUL, people no novels.
+pub(crate) fn kept(said: &str) -> String {
+    const MOST: usize = 300;
+    said.chars().filter(|sign| !sign.is_control()).take(MOST).collect()
 }
 
 /// The last digits only: logs are read by many.
