@@ -37,7 +37,7 @@ pub(super) enum SenderCommand {
 #[command(after_help = "Gateways and their settings:\n  \
     africas-talking  user\n  next-sms         user\n  beem             user (its API key)\n  \
     twilio           user (account SID), reports_to\n  \
-    http             url, method, headers, body, taken_at, taken_is, id_at, repeatable\n  \
+    http             url, method, headers, body, taken_at, taken_is, id_at\n  \
     smpp             host, port, user\n  smtp             host, port, user, from, tls\n  \
     log              none: texts stay in `lango message list`\n\n\
     Examples:\n  lango sender add at --gateway africas-talking --set user=shop --price 0.80\n  \
