@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::config::public_url::PublicUrl;
 use crate::feed::Feed;
+use crate::messaging::gateways::smpp;
 use crate::observe::metrics::Metrics;
 use crate::observe::pulse::Pulse;
 use crate::outbound::Reach;
@@ -31,7 +32,7 @@ struct Shared {
     routers_changed: Notify,
     feed: Feed,
     webhooks_may_be_private: AtomicBool,
-    links: Links,
+use lango_domain::ids::{Id, IdSequence};
     public_url: OnceLock<PublicUrl>,
 }
 
@@ -53,7 +54,7 @@ impl App {
             routers_changed,
             feed,
             webhooks_may_be_private: AtomicBool::new(false),
-            links: Links::default(),
+use lango_domain::ids::{Id, IdSequence};
             public_url: OnceLock::new(),
         }))
     }
@@ -114,6 +115,11 @@ impl App {
     /// It was sealed with another key.
     pub fn open_webhook(&self, webhook: WebhookId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
         self.0.key.open(&format!("secret of {webhook}"), sealed)
+    }
+
+    /// The sessions with message centres.
+    pub(crate) fn smpp(&self) -> &smpp::Sessions {
+        &self.0.smpp
     }
 
     /// Seals what proves to a gateway that it is us.

@@ -16,6 +16,7 @@ mod feed;
 mod freeradius;
 mod harness;
 mod listener;
+mod messages;
 mod radius;
 mod setup;
 mod stories;
