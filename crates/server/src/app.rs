@@ -32,7 +32,8 @@ struct Shared {
     routers_changed: Notify,
     feed: Feed,
     webhooks_may_be_private: AtomicBool,
-use lango_domain::ids::{Id, IdSequence};
+    links: Links,
+    smpp: smpp::Sessions,
     public_url: OnceLock<PublicUrl>,
 }
 
@@ -54,7 +55,8 @@ impl App {
             routers_changed,
             feed,
             webhooks_may_be_private: AtomicBool::new(false),
-use lango_domain::ids::{Id, IdSequence};
+            links: Links::default(),
+            smpp: smpp::Sessions::default(),
             public_url: OnceLock::new(),
         }))
     }

@@ -402,7 +402,7 @@ async fn tell(
         once_key: format!("paid {}", payment.id),
         text,
     };
-    messaging::queue(tx, app, order, now).await
+    messaging::queue(tx, app, order, now).await.map(drop)
 }
 
 /// The device that waits at the portal is logged in as soon as the router knows the access.
