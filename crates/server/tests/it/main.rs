@@ -17,3 +17,4 @@ mod listener;
 mod radius;
 mod setup;
 mod stories;
+mod vouchers;
