@@ -34,6 +34,7 @@ mod restore;
 mod router;
 mod router_proofs;
 mod router_setup;
+mod router_setup_portal;
 mod router_setup_radius;
 mod router_test;
 mod router_test_radius;

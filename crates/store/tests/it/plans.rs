@@ -11,6 +11,7 @@ use lango_store::resellers::{self, Reseller};
 use lango_store::webhooks::{self, Due, Webhook};
 use lango_store::{Error, Sql, Store, Tx, sql};
 
+use crate::money_rows::take_much_money;
 use crate::{seed, sources};
 
 crate::on_both!(with lango_store::schema::MIGRATIONS;
@@ -33,6 +34,9 @@ const LARGE: &[&str] = &[
     "activity",
     "cuts",
     "receipts",
+    "payments",
+    "inbox",
+    "money_in",
     "batch_vouchers",
     "v",
 ];
@@ -66,8 +70,23 @@ const HOT: &[(&str, &str)] = &[
     ("radius::OVERDUE", "sessions_due"),
     ("sessions::OPEN_ON", "sessions_open"),
     ("sessions::OF_GRANT", "sessions_of_grant"),
+    ("sessions::OPEN_OF_DEVICE", "sessions_of_device"),
+    ("sessions::OPEN_AT", "sessions_at_address"),
+    ("admissions::FIND", PRIMARY),
     ("sessions::DEVICES_OF", "devices_of_grant"),
     ("sessions::RETIRE", "devices_unretired"),
+    ("payments::CLAIM", "payments_due"),
+    ("payments::NEXT", "payments_due"),
+    ("payments::BY_DOOR", "payments_by_door"),
+    ("payments::BY_PROVIDER_ID", "payments_by_provider_id"),
+    ("payments::OF_DEVICE", "payments_of_device"),
+    ("payments::OF_PHONE", "payments_of_phone"),
+    ("payments::OF_GRANT", "payments_of_grant"),
+    ("inbox::CLAIM", "inbox_waiting"),
+    ("inbox::NEXT", "inbox_waiting"),
+    ("inbox::OF_PAYMENT", "inbox_of_payment"),
+    ("money_in::WAITING", "money_in_by_state"),
+    ("money_in::COUNT_WAITING", "money_in_by_state"),
     ("jobs::CLAIM", "jobs_pending"),
     ("jobs::NEXT", "jobs_pending"),
     ("jobs::COUNT_GIVEN_UP", "jobs_given_up"),
@@ -161,7 +180,14 @@ fn whole_read(plan: &Plan) -> Option<&String> {
         let words: Vec<&str> = line.trim_start_matches([' ', '-', '>']).split(' ').collect();
         match words[..] {
             // A partial index is walked in order for its first row, or is the answer.
-            ["SCAN", _, "USING", "COVERING", "INDEX", "jobs_pending" | "grants_due"] => false,
+            [
+                "SCAN",
+                _,
+                "USING",
+                "COVERING",
+                "INDEX",
+                "jobs_pending" | "grants_due" | "payments_due" | "inbox_waiting",
+            ] => false,
             ["SCAN", "activity", "USING", "INDEX", "activity_unplaced"] => false,
             ["SCAN", table, ..] => LARGE.contains(&table),
             _ => line.split_once("Seq Scan on ").is_some_and(|(_, rest)| {
@@ -175,6 +201,7 @@ async fn fill(store: &Store) {
     seed::fill(store, seed::Size { grants: 6_000, sessions: 3_000 }).await.unwrap();
     store.write(async |tx: &mut Tx<'_>| queue_much(tx).await).await.unwrap();
     store.write(async |tx: &mut Tx<'_>| print_much(tx).await).await.unwrap();
+    store.write(async |tx: &mut Tx<'_>| take_much_money(tx).await).await.unwrap();
     if store.url().sqlite_path().is_none() {
         const ANALYZE: Sql = sql!("ANALYZE");
         store.write(async |tx: &mut Tx<'_>| tx.execute(ANALYZE, &[]).await).await.unwrap();
