@@ -20,3 +20,4 @@ mod messages;
 mod radius;
 mod setup;
 mod stories;
+mod vouchers;
