@@ -17,6 +17,7 @@ mod freeradius;
 mod harness;
 mod listener;
 mod messages;
+mod payments;
 mod radius;
 mod setup;
 mod stories;
