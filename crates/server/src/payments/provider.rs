@@ -28,6 +28,12 @@ pub struct Links {
     pub pace: Pace,
 }
 
+impl Default for Links {
+    fn default() -> Links {
+        Links { reach: Reach::Public, tokens: Tokens::default(), pace: Pace::default() }
+    }
+}
+
 /// A client of one account with one provider. Cheap to make: nothing is asked by it.
 #[derive(Clone, Debug)]
 pub struct Provider(Kind);
