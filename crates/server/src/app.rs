@@ -8,6 +8,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::pulse::Pulse;
 use crate::outbound::Reach;
 use crate::payments::provider::Links;
+use crate::payments::tokens::Tokens;
 use lango_domain::access::Access;
 use lango_domain::ids::{GatewayId, GrantId, Id, IdSequence, RouterId, SenderId, WebhookId};
 use lango_domain::mac_address::MacAddress;
@@ -25,7 +26,7 @@ pub struct App(Arc<Shared>);
 struct Shared {
     store: Store,
     clock: Clock,
-    key: SecretKey,
+    key: Arc<SecretKey>,
     ids: Mutex<IdSequence>,
     metrics: Metrics,
     pulse: Pulse,
@@ -43,6 +44,10 @@ impl App {
         // Processes on one database need different numbers; a meeting by chance is a conflict on a
         // primary key, which fails one write and loses nothing.
         let ids = Mutex::new(IdSequence::new(fastrand::u8(..)));
+        let key = Arc::new(key);
+        // Also on other nodes: at some providers a new token ends the one before.
+        let tokens = Tokens::shared(store.clone(), key.clone());
+        let links = Links { tokens, ..Links::default() };
         let (metrics, routers_changed) = (Metrics::default(), Notify::new());
         let (pulse, feed) = (Pulse::default(), Feed::default());
         App(Arc::new(Shared {
@@ -55,7 +60,7 @@ impl App {
             routers_changed,
             feed,
             webhooks_may_be_private: AtomicBool::new(false),
-            links: Links::default(),
+            links,
             smpp: smpp::Sessions::default(),
             public_url: OnceLock::new(),
         }))
