@@ -5,6 +5,7 @@
 pub mod api;
 pub(crate) mod kept;
 pub mod listen;
+pub(crate) mod portal;
 mod record;
 
 use crate::app::App;
@@ -45,6 +46,16 @@ pub(crate) struct Limits {
     pub(crate) guests: Buckets<Origin>,
     /// By the origin from which wrong codes are typed.
     pub(crate) wrong_codes: Buckets<Origin>,
+    /// By device and site, of codes and digits typed into the portal.
+    pub(crate) guesses: portal::guesses::Guesses,
+    /// By the phone that is asked for money, and by the site where somebody asks for it.
+    pub(crate) pushes: Buckets<String>,
+    pub(crate) admissions: std::sync::Mutex<
+        std::collections::HashMap<
+            (lango_domain::ids::RouterId, lango_domain::mac_address::MacAddress),
+            portal::desk::Admission,
+        >,
+    >,
 }
 
 /// How the entrance behaves.
@@ -88,12 +99,17 @@ pub fn routes(app: App, boards: Boards, manners: Manners) -> Router {
         guests: Buckets::new(3_000, 200),
         // There are 31^7 codes: among 10,000 unused vouchers this finds one in half a year.
         wrong_codes: Buckets::new(10, 60),
+        guesses: portal::guesses::Guesses::default(),
+        // Somebody else's phone is not to ring all day because of us.
+        pushes: Buckets::new(1, 6),
+        admissions: Default::default(),
     });
     let (timeouts, patience) = (manners.timeouts, manners.patience);
     let entrance = Entrance { app, boards, timeouts, limits, patience, description };
     let record = axum::middleware::from_fn_with_state(entrance.clone(), record::record);
     doors
         .router
+        .merge(portal::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
