@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lango_domain::access::Access;
 use lango_domain::ids::{GrantId, Id, IdSequence, RouterId, WebhookId};
+use lango_domain::mac_address::MacAddress;
 use lango_domain::time::Timestamp;
 use lango_store::secrets::SecretKey;
 use lango_store::{Error, Store};
@@ -148,6 +149,26 @@ impl App {
     /// They were sealed with another key.
     pub fn open_credentials(&self, router: RouterId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
         self.0.key.open(&format!("credentials of {router}"), sealed)
+    }
+
+    /// Seals the one-time password of a device at a router.
+    pub fn seal_admission(&self, router: RouterId, mac: MacAddress, clear: &str) -> Vec<u8> {
+        self.0.key.seal(&format!("admission of {mac} at {router}"), clear.as_bytes())
+    }
+
+    /// Opens the one-time password of a device at a router.
+    ///
+    /// # Errors
+    /// It was sealed with another key.
+    pub fn open_admission(
+        &self,
+        router: RouterId,
+        mac: MacAddress,
+        sealed: &[u8],
+    ) -> Result<String, Error> {
+        let context = format!("admission of {mac} at {router}");
+        let clear = self.0.key.open(&context, sealed)?;
+        String::from_utf8(clear).map_err(|_| Error::Secret { context, reason: "it is not text" })
     }
 
     /// What a login is looked up by. A stolen database without the key gives no codes away.

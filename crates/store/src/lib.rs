@@ -19,6 +19,7 @@ mod value;
 mod wake;
 
 pub mod activity;
+pub mod admissions;
 pub mod customers;
 pub mod cuts;
 pub mod enforcements;

@@ -21,6 +21,15 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "freeradius",
         text: include_str!("../migrations/0004_freeradius.sql"),
     },
+    // Made on other branches; theirs stand here after the merge.
+    Migration { number: 5, name: "money", text: "-- elsewhere" },
+    Migration { number: 6, name: "messages", text: "-- elsewhere" },
+    Migration { number: 7, name: "vouchers", text: "-- elsewhere" },
+    Migration {
+        number: 8,
+        name: "handover",
+        text: include_str!("../migrations/0008_handover.sql"),
+    },
 ];
 
 /// Every statement of the program.
@@ -42,6 +51,7 @@ pub fn statements() -> Vec<Sql> {
         crate::webhooks::STATEMENTS,
         crate::tasks::STATEMENTS,
         crate::radius::STATEMENTS,
+        crate::admissions::STATEMENTS,
     ]
     .concat()
 }
