@@ -118,6 +118,10 @@ id!(/// The proof of money.
     ReceiptId, 'e', "receipt");
 id!(/// An action on many things at once.
     TaskId, 'b', "task");
+id!(/// Vouchers that were made together.
+    BatchId, 'v', "voucher batch");
+id!(/// Somebody who sells vouchers for the business.
+    ResellerId, 'z', "reseller");
 
 fn print(raw: i64) -> [u8; LENGTH] {
     let mut rest = raw as u64;

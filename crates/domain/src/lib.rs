@@ -17,6 +17,7 @@ pub mod phone_number;
 pub mod plan;
 pub mod quantity;
 pub mod role;
+pub mod sale;
 mod schema;
 pub mod time;
 pub mod wanted;

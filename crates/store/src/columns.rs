@@ -2,8 +2,8 @@
 
 use crate::stored_as;
 use lango_domain::ids::{
-    ActivityId, CustomerId, DeliveryId, DeviceId, GrantId, Id, JobId, MessageId, PlanId, RouterId,
-    SessionId, TaskId, TenantId, TokenId, UserId, WebhookId,
+    ActivityId, BatchId, CustomerId, DeliveryId, DeviceId, GrantId, Id, JobId, MessageId, PlanId,
+    ResellerId, RouterId, SessionId, TaskId, TenantId, TokenId, UserId, WebhookId,
 };
 use lango_domain::language::Language;
 use lango_domain::mac_address::MacAddress;
@@ -21,7 +21,7 @@ macro_rules! ids {
 }
 ids!(
     TenantId, RouterId, PlanId, CustomerId, DeviceId, GrantId, SessionId, JobId, ActivityId,
-    MessageId, TokenId, UserId, WebhookId, DeliveryId, TaskId
+    MessageId, TokenId, UserId, WebhookId, DeliveryId, TaskId, BatchId, ResellerId
 );
 
 stored_as!(Timestamp: i64, |micros| Some(Timestamp::from_micros(micros)), |at| at.micros());

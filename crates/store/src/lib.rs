@@ -20,6 +20,7 @@ mod wake;
 
 pub mod activity;
 pub mod admissions;
+pub mod batches;
 pub mod customers;
 pub mod cuts;
 pub mod enforcements;
@@ -31,10 +32,12 @@ pub mod plans;
 pub mod radius;
 pub mod receipts;
 pub mod requests;
+pub mod resellers;
 pub mod routers;
 pub mod sessions;
 pub mod tasks;
 pub mod tenants;
+pub mod trials;
 pub mod webhooks;
 
 pub use engine::{DatabaseUrl, Settings, Store, Tx};

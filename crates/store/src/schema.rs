@@ -21,10 +21,13 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "freeradius",
         text: include_str!("../migrations/0004_freeradius.sql"),
     },
-    // Made on other branches; theirs stand here after the merge.
-    Migration { number: 5, name: "money", text: "-- elsewhere" },
-    Migration { number: 6, name: "messages", text: "-- elsewhere" },
-    Migration { number: 7, name: "vouchers", text: "-- elsewhere" },
+    Migration { number: 5, name: "money", text: "SELECT 1;" },
+    Migration { number: 6, name: "messages", text: "SELECT 1;" },
+    Migration {
+        number: 7,
+        name: "vouchers",
+        text: include_str!("../migrations/0007_vouchers.sql"),
+    },
     Migration {
         number: 8,
         name: "handover",
@@ -52,6 +55,9 @@ pub fn statements() -> Vec<Sql> {
         crate::tasks::STATEMENTS,
         crate::radius::STATEMENTS,
         crate::admissions::STATEMENTS,
+        crate::trials::STATEMENTS,
+        crate::resellers::STATEMENTS,
+        crate::batches::STATEMENTS,
     ]
     .concat()
 }
@@ -69,6 +75,7 @@ pub fn bulks() -> Vec<Bulk> {
         crate::tasks::BULKS,
         crate::webhooks::BULKS,
         crate::radius::BULKS,
+        crate::batches::BULKS,
     ]
     .concat()
 }

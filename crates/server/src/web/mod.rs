@@ -50,12 +50,6 @@ pub(crate) struct Limits {
     pub(crate) guesses: portal::guesses::Guesses,
     /// By the phone that is asked for money, and by the site where somebody asks for it.
     pub(crate) pushes: Buckets<String>,
-    pub(crate) admissions: std::sync::Mutex<
-        std::collections::HashMap<
-            (lango_domain::ids::RouterId, lango_domain::mac_address::MacAddress),
-            portal::desk::Admission,
-        >,
-    >,
 }
 
 /// How the entrance behaves.
@@ -102,7 +96,6 @@ pub fn routes(app: App, boards: Boards, manners: Manners) -> Router {
         guesses: portal::guesses::Guesses::default(),
         // Somebody else's phone is not to ring all day because of us.
         pushes: Buckets::new(1, 6),
-        admissions: Default::default(),
     });
     let (timeouts, patience) = (manners.timeouts, manners.patience);
     let entrance = Entrance { app, boards, timeouts, limits, patience, description };

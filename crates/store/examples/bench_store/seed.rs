@@ -116,7 +116,7 @@ fn chunks(count: i64) -> impl Iterator<Item = (i64, i64)> {
 pub(crate) async fn add_shops(tx: &mut Tx<'_>) -> Result<(), Error> {
     for id in (1..=TENANTS).map(TenantId::from_raw) {
         lango_store::tenants::insert(tx, &tenant(id)).await?;
-        lango_store::plans::insert(tx, &plan(id), NOW).await?;
+        lango_store::plans::insert(tx, &plan(id), &Default::default(), NOW).await?;
     }
     for id in 1..=ROUTERS {
         lango_store::routers::insert(tx, &router(id)).await?;

@@ -28,6 +28,8 @@ const LARGE: &[&str] = &[
     "activity",
     "cuts",
     "receipts",
+    "batch_vouchers",
+    "v",
 ];
 
 /// What an engine, a page or a login asks, and the index that answers it.
@@ -103,6 +105,12 @@ const HOT: &[(&str, &str)] = &[
     ("activity::NEWS", "activity_news"),
     ("webhooks::WAITING", "webhook_queue_of"),
     ("webhooks::CLAIM", "webhook_queue_of"),
+    ("batches::SELL", "batch_vouchers_of_grant"),
+    ("batches::OF_GRANT", "batch_vouchers_of_grant"),
+    ("batches::COUNT_IN_STATE", "grants_by_state"),
+    ("batches::VOUCHERS", PRIMARY),
+    ("batches::FATE", PRIMARY),
+    ("resellers::STOCK", "voucher_batches_of_reseller"),
 ];
 
 /// The key of the table, whatever the database calls its index.

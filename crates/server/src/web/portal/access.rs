@@ -1,7 +1,8 @@
 //! The last steps: the router is told, the browser is handed over where it must be, and "you are
 //! online" is a page of its own that is reached only when the router has the session.
 
-use crate::web::portal::desk::{self, Admission, Holding};
+use crate::operations::admit_device::{AdmissionState, NotAdmitted};
+use crate::web::portal::desk::{self, Holding};
 use crate::web::portal::pages::{Connecting, Move, Online, Onward};
 use crate::web::portal::respond;
 use crate::web::portal::sentences::fill;
@@ -10,7 +11,6 @@ use crate::web::portal::visitor::{Reason, Visitor};
 use crate::web::portal::words;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use lango_domain::ids::GrantId;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::Error;
 
@@ -29,50 +29,65 @@ pub(crate) async fn connect(visitor: Visitor) -> Response {
     if visitor.visit.mac.is_none() {
         return visitor.trouble(Reason::Unseen);
     }
-    let admission =
-        desk::admission(&visitor.here, &visitor.site, &visitor.visit, visitor.now).await;
-    let shown = match admission {
-        Ok(Admission::Connected) => Ok(respond::go(&visitor.link("online"))),
-        Ok(Admission::Connecting { since, last_error }) => {
-            connecting(&visitor, since, last_error.is_some()).await
-        }
-        Ok(Admission::HandOver { username, one_time_password }) => {
-            Ok(hand_over(&visitor, &username, &one_time_password))
-        }
-        Ok(Admission::NotAsked) => begin(&visitor).await,
-        Err(error) => Err(error),
+    match so_far(&visitor).await {
+        Ok(response) => response,
+        Err(error) => visitor.fault(&error),
+    }
+}
+
+async fn so_far(visitor: &Visitor) -> Result<Response, Error> {
+    let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
+    let state = desk::admission(app, site, visit, visitor.now).await?;
+    // Not asked yet: paid while nobody looked, or a link that was kept. Online by something that is
+    // over: what the browser holds is what counts.
+    let asks = matches!(state, AdmissionState::NotAsked | AdmissionState::Refused { .. });
+    let state = match (asks, visit.holds) {
+        (true, Some(grant)) => desk::want_in(app, site, visit, grant, visitor.now).await?,
+        _ => Some(state),
     };
-    shown.unwrap_or_else(|error| visitor.fault(&error))
+    show(visitor, state.unwrap_or(AdmissionState::NotAsked)).await
 }
 
 /// `POST /p/{router}/connect`
 pub(crate) async fn want(visitor: Visitor) -> Response {
     let Some(grant) = visitor.visit.holds else { return respond::go(&visitor.link("")) };
-    match wanted(&visitor, grant).await {
-        Ok(true) => respond::go(&visitor.link("connect")),
-        Ok(false) => respond::go(&visitor.link("status")),
+    let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
+    match desk::want_in(app, site, visit, grant, visitor.now).await {
+        Ok(_) => respond::go(&visitor.link("connect")),
         Err(error) => visitor.fault(&error),
     }
 }
 
-/// Nobody asked for this device yet: a purchase that was paid while nobody looked, or a link that was
-/// kept.
-async fn begin(visitor: &Visitor) -> Result<Response, Error> {
-    let Some(grant) = visitor.visit.holds else { return Ok(respond::go(&visitor.link(""))) };
-    match wanted(visitor, grant).await? {
-        true => connecting(visitor, visitor.now, false).await,
-        false => Ok(respond::go(&visitor.link("status"))),
+async fn show(visitor: &Visitor, state: AdmissionState) -> Result<Response, Error> {
+    match state {
+        AdmissionState::Connected { .. } => Ok(respond::go(&visitor.link("online"))),
+        AdmissionState::Connecting { since, last_error } => {
+            connecting(visitor, since, last_error.is_some()).await
+        }
+        AdmissionState::HandOver { username, one_time_password, .. } => {
+            Ok(hand_over(visitor, &username, one_time_password.reveal()))
+        }
+        AdmissionState::OtherDevice { .. } if visitor.visit.holds.is_some() => {
+            Ok(respond::go(&visitor.link("move")))
+        }
+        AdmissionState::OtherDevice { .. } | AdmissionState::NotAsked => {
+            Ok(respond::go(&visitor.link_with("", &[("stay", "1")])))
+        }
+        AdmissionState::Refused { why } => Ok(refused(visitor, &why)),
     }
 }
 
-async fn wanted(visitor: &Visitor, grant: GrantId) -> Result<bool, Error> {
-    let (here, site) = (&visitor.here, &visitor.site);
-    let holding = desk::holding(&here.app, site, grant).await?;
-    if !holding.is_some_and(|holding| desk::is_good(&holding, site)) {
-        return Ok(false);
-    }
-    desk::want_in(here, site, &visitor.visit, grant, visitor.now).await?;
-    Ok(true)
+fn refused(visitor: &Visitor, why: &NotAdmitted) -> Response {
+    let code = visitor.visit.holds.map(|grant| grant.to_string());
+    let reason = match why {
+        NotAdmitted::Over => Reason::Expired,
+        NotAdmitted::GaveUp(_) => Reason::Router,
+        NotAdmitted::OtherPlace => Reason::Elsewhere,
+        NotAdmitted::Closed => Reason::Closed,
+        NotAdmitted::Locked => Reason::Locked,
+        NotAdmitted::Unknown | NotAdmitted::NoHotspot => Reason::Barred,
+    };
+    visitor.trouble_about(reason, code)
 }
 
 async fn connecting(visitor: &Visitor, since: Timestamp, erred: bool) -> Result<Response, Error> {
@@ -201,19 +216,16 @@ pub(crate) async fn ask_to_move(visitor: Visitor) -> Response {
 /// `POST /p/{router}/move`
 pub(crate) async fn move_here(visitor: Visitor) -> Response {
     match held(&visitor).await {
-        Ok(Some(holding)) => match moved(&visitor, &holding).await {
-            Ok(()) => respond::go(&visitor.link("connect")),
-            Err(error) => visitor.fault(&error),
-        },
+        Ok(Some(_)) => {
+            let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
+            match desk::move_in(app, site, visit, visitor.now).await {
+                Ok(()) => respond::go(&visitor.link("connect")),
+                Err(error) => visitor.fault(&error),
+            }
+        }
         Ok(None) => respond::go(&visitor.link("")),
         Err(error) => visitor.fault(&error),
     }
-}
-
-async fn moved(visitor: &Visitor, holding: &Holding) -> Result<(), Error> {
-    let (here, site, visit) = (&visitor.here, &visitor.site, &visitor.visit);
-    desk::log_out(here, site, holding, None).await?;
-    desk::want_in(here, site, visit, holding.stored.grant.id, visitor.now).await
 }
 
 /// What the browser has proven to hold, if it is still good here.

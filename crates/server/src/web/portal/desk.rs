@@ -2,9 +2,10 @@
 //! at a screen can have done. Screens call nothing else that reads or writes.
 
 use crate::app::App;
-use crate::enforcement::HotspotLogin;
-use crate::observe::chain;
+use crate::operations;
+use crate::operations::admit_device::{Admission, AdmissionState, move_device, want_admission};
 use crate::operations::issue_vouchers::read_code;
+use crate::operations::plans_for_sale::{Offer, plans_for_sale};
 use crate::reconcile::connect::connect;
 use crate::web::Entrance;
 use crate::web::portal::visit::Visit;
@@ -14,7 +15,6 @@ use lango_domain::ids::{GrantId, PlanId, RouterId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::money::Money;
 use lango_domain::phone_number::PhoneNumber;
-use lango_domain::plan::Plan;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::grants::StoredGrant;
 use lango_store::receipts::Receipt;
@@ -22,6 +22,7 @@ use lango_store::routers::Router;
 use lango_store::sessions::Session;
 use lango_store::tenants::Tenant;
 use lango_store::{Error, Tx};
+use std::net::IpAddr;
 
 /// Where somebody is.
 #[derive(Clone, Debug)]
@@ -40,15 +41,6 @@ pub(crate) struct Holding {
     /// Its sessions that last, at all sites.
     pub(crate) live: Vec<Session>,
     pub(crate) receipts: Vec<Receipt>,
-}
-
-/// Where a device is on its way in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Admission {
-    NotAsked,
-    Connecting { since: Timestamp, last_error: Option<String> },
-    HandOver { username: String, one_time_password: String },
-    Connected,
 }
 
 /// A purchase of a device that is not settled, or was a moment ago.
@@ -97,8 +89,6 @@ pub(crate) enum NotBegun {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Redeemed {
     Good(GrantId),
-    /// Good, but as many devices as it allows are online with it.
-    Elsewhere(GrantId),
     Not(WrongCode),
 }
 
@@ -121,7 +111,6 @@ pub(crate) enum WrongCode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Good(GrantId),
-    Elsewhere(GrantId),
     NotSeen,
     UsedUp,
     Review,
@@ -139,15 +128,9 @@ pub(crate) async fn site(app: &App, router: RouterId) -> Result<Option<Site>, Er
     app.store().read(look).await
 }
 
-/// What is sold at a site, the cheapest first.
-pub(crate) async fn plans(app: &App, site: &Site) -> Result<Vec<Plan>, Error> {
-    let tenant = site.tenant.id;
-    let look = async move |tx: &mut Tx<'_>| lango_store::plans::of_tenant(tx, tenant).await;
-    let stored = app.store().read(look).await?;
-    let on_sale = stored.into_iter().filter(|stored| stored.retired_at.is_none());
-    let mut plans: Vec<Plan> = on_sale.map(|stored| stored.plan).collect();
-    plans.sort_by_key(|plan| plan.price.amount);
-    Ok(plans)
+/// What is sold at a site now.
+pub(crate) async fn plans(app: &App, site: &Site, now: Timestamp) -> Result<Vec<Offer>, Error> {
+    plans_for_sale(app, site.tenant.id, Some(site.router.id), now).await
 }
 
 /// The access by which a device is or was online last.
@@ -213,12 +196,7 @@ pub(crate) async fn begin(
 }
 
 /// What a code is good for here. Costs nothing: who calls it counts the mistakes.
-pub(crate) async fn redeem(
-    app: &App,
-    site: &Site,
-    visit: &Visit,
-    typed: &str,
-) -> Result<Redeemed, Error> {
+pub(crate) async fn redeem(app: &App, site: &Site, typed: &str) -> Result<Redeemed, Error> {
     let Some(code) = read_code(typed) else { return Ok(Redeemed::Not(mistyped(typed))) };
     let (tenant, hash) = (site.tenant.id, app.hash_login("hotspot", &code));
     let look = async move |tx: &mut Tx<'_>| lango_store::grants::by_login(tx, tenant, &hash).await;
@@ -229,10 +207,7 @@ pub(crate) async fn redeem(
     if let Some(why) = closed(&stored, site) {
         return Ok(Redeemed::Not(why));
     }
-    match is_full(app, &stored, visit).await? {
-        true => Ok(Redeemed::Elsewhere(grant)),
-        false => Ok(Redeemed::Good(grant)),
-    }
+    Ok(Redeemed::Good(grant))
 }
 
 fn mistyped(typed: &str) -> WrongCode {
@@ -257,18 +232,6 @@ fn closed(stored: &StoredGrant, site: &Site) -> Option<WrongCode> {
     }
 }
 
-/// Whether as many other devices are online as an access allows.
-async fn is_full(app: &App, stored: &StoredGrant, visit: &Visit) -> Result<bool, Error> {
-    let grant = stored.grant.id;
-    let look = async move |tx: &mut Tx<'_>| lango_store::sessions::of_grant(tx, grant, 20).await;
-    let sessions = app.store().read(look).await?;
-    let others = sessions
-        .iter()
-        .filter(|session| session.ended_at.is_none() && session.mac != visit.mac)
-        .count();
-    Ok(others >= usize::from(stored.grant.terms.devices.get()))
-}
-
 /// Whether an access may be online now, and so may be connected without asking.
 pub(crate) fn is_good(holding: &Holding, site: &Site) -> bool {
     closed(&holding.stored, site).is_none()
@@ -286,14 +249,12 @@ pub(crate) fn end(holding: &Holding) -> Option<EndReason> {
 pub(crate) async fn recover(
     app: &App,
     site: &Site,
-    visit: &Visit,
     typed: &str,
     _now: Timestamp,
 ) -> Result<Found, Error> {
     // A customer who has a voucher in hand is not to be sent to another page for it.
-    match redeem(app, site, visit, typed).await? {
+    match redeem(app, site, typed).await? {
         Redeemed::Good(grant) => return Ok(Found::Good(grant)),
-        Redeemed::Elsewhere(grant) => return Ok(Found::Elsewhere(grant)),
         Redeemed::Not(_) => {}
     }
     let (tenant, receipt) = (site.tenant.id, typed.trim().to_ascii_uppercase());
@@ -312,49 +273,40 @@ pub(crate) async fn digits(
     Ok(None)
 }
 
-/// Has a device let in by an access. Whoever calls it knows that it may.
+/// Has a device let in by an access, and says how far that has come. None without a device.
 pub(crate) async fn want_in(
-    here: &Entrance,
+    app: &App,
     site: &Site,
     visit: &Visit,
     grant: GrantId,
     now: Timestamp,
+) -> Result<Option<AdmissionState>, Error> {
+    let Some(mac) = visit.mac else { return Ok(None) };
+    let (tenant, router) = (site.tenant.id, site.router.id);
+    let address = visit.address.map(IpAddr::V4);
+    want_admission(app, Admission { tenant, router, grant, mac, address }, now).await.map(Some)
+}
+
+/// The same, and the device that has it now is to go.
+pub(crate) async fn move_in(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    now: Timestamp,
 ) -> Result<(), Error> {
-    let (Some(mac), Some(address)) = (visit.mac, visit.address) else { return Ok(()) };
-    let look = async move |tx: &mut Tx<'_>| lango_store::grants::access(tx, grant).await;
-    let sealed = here.app.store().read(look).await?;
-    let Access::Hotspot { name, password } = here.app.open_access(grant, &sealed)? else {
-        return Ok(());
-    };
-    let login = HotspotLogin { user: name, password, address, mac: Some(mac) };
-    let work = async {
-        let mut driver =
-            connect(&here.app, &site.router, here.timeouts).await.map_err(|e| chain(&e))?;
-        driver.log_in(&login).await.map_err(|e| chain(&e))?
-    };
-    let taken = tokio::time::timeout(here.patience, work).await;
-    let state = match taken.unwrap_or_else(|_| Err("no answer in time".to_owned())) {
-        Ok(()) => Admission::Connected,
-        Err(why) => Admission::Connecting { since: now, last_error: Some(why) },
-    };
-    here.limits
-        .admissions
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .insert((site.router.id, mac), state);
-    Ok(())
+    let Some(mac) = visit.mac else { return Ok(()) };
+    move_device(app, site.tenant.id, site.router.id, mac, now).await.map(drop)
 }
 
 /// Where a device is on its way in.
 pub(crate) async fn admission(
-    here: &Entrance,
+    app: &App,
     site: &Site,
     visit: &Visit,
-    _now: Timestamp,
-) -> Result<Admission, Error> {
-    let Some(mac) = visit.mac else { return Ok(Admission::NotAsked) };
-    let states = here.limits.admissions.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    Ok(states.get(&(site.router.id, mac)).cloned().unwrap_or(Admission::NotAsked))
+    now: Timestamp,
+) -> Result<AdmissionState, Error> {
+    let Some(mac) = visit.mac else { return Ok(AdmissionState::NotAsked) };
+    operations::admit_device::admission(app, site.tenant.id, site.router.id, mac, now).await
 }
 
 /// Ends the sessions of an access: of one device, or of all. Its holder may come back.
@@ -379,19 +331,11 @@ pub(crate) async fn log_out(
         };
         let _ = tokio::time::timeout(here.patience, work).await;
     }
-    if let Some(mac) = mac {
-        here.limits
-            .admissions
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .remove(&(site.router.id, mac));
-    }
     Ok(())
 }
 
 /// Whether a router has not answered for so long that people should be told.
-pub(crate) fn is_down(here: &Entrance, site: &Site, now: Timestamp) -> bool {
-    let _ = here;
+pub(crate) fn is_down(site: &Site, now: Timestamp) -> bool {
     let quiet = site.router.last_contact_at.map(|at| now.since(at));
     site.router.last_error.is_some() && quiet.is_none_or(|quiet| quiet > Span::minutes(1))
 }

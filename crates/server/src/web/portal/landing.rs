@@ -1,5 +1,6 @@
 //! The first page: who was here before goes on where he was; everybody else sees what is sold.
 
+use crate::operations::plans_for_sale::Offer as Sold;
 use crate::web::portal::desk::{self, OrderState};
 use crate::web::portal::pages::{Landing, Offer, Terms, VoucherForm};
 use crate::web::portal::respond;
@@ -8,8 +9,8 @@ use crate::web::portal::visitor::Visitor;
 use crate::web::portal::words;
 use axum::http::StatusCode;
 use axum::response::Response;
+use lango_domain::calendar::Calendar;
 use lango_domain::ids::GrantId;
-use lango_domain::plan::Plan;
 use lango_store::Error;
 
 /// Longer messages of routers are not shown whole.
@@ -65,13 +66,13 @@ async fn go_in(visitor: &Visitor, grant: GrantId) -> Result<Option<Response>, Er
     if !desk::is_good(&holding, site) {
         return Ok(None);
     }
-    desk::want_in(here, site, visit, grant, visitor.now).await?;
+    desk::want_in(&here.app, site, visit, grant, visitor.now).await?;
     Ok(Some(respond::go(&visitor.link("connect"))))
 }
 
 async fn plans(visitor: &Visitor) -> Result<Response, Error> {
     let (asked, say) = (&visitor.asked, visitor.say());
-    let plans = desk::plans(&visitor.here.app, &visitor.site).await?;
+    let plans = desk::plans(&visitor.here.app, &visitor.site, visitor.now).await?;
     let chosen = asked.get("plan").map(String::as_str);
     let offers: Vec<Offer> =
         plans.iter().map(|plan| offer(visitor, plan, plans.len(), chosen)).collect();
@@ -103,14 +104,14 @@ fn notices(visitor: &Visitor) -> Vec<String> {
         let error: String = error.chars().take(LONGEST_MESSAGE).collect();
         fill(say.router_said, &[("error", error.trim())])
     });
-    let down = desk::is_down(&visitor.here, &visitor.site, visitor.now);
+    let down = desk::is_down(&visitor.site, visitor.now);
     let down = down.then(|| say.notice_router.to_owned());
     let unseen = visitor.visit.mac.is_none().then(|| say.not_on_wifi.to_owned());
     said.into_iter().chain(down).chain(unseen).collect()
 }
 
-fn offer(visitor: &Visitor, plan: &Plan, of: usize, chosen: Option<&str>) -> Offer {
-    let (say, id) = (visitor.say(), plan.id.to_string());
+fn offer(visitor: &Visitor, plan: &Sold, of: usize, chosen: Option<&str>) -> Offer {
+    let (say, id) = (visitor.say(), plan.plan.to_string());
     let price = match plan.price.amount {
         0 => say.free.to_owned(),
         _ => words::amount(plan.price),
@@ -120,26 +121,29 @@ fn offer(visitor: &Visitor, plan: &Plan, of: usize, chosen: Option<&str>) -> Off
 }
 
 /// `1 hour · 2 devices · up to 5 Mbit/s`
-fn gives(visitor: &Visitor, plan: &Plan) -> String {
+fn gives(visitor: &Visitor, plan: &Sold) -> String {
     let say = visitor.say();
-    let (terms, clock) = (&plan.terms, &plan.terms.clock);
+    let many = |sentence, number: u16| fill(sentence, &[("n", &number.to_string())]);
     let mut parts = Vec::new();
-    parts.extend(clock.wall.map(|span| words::duration(span, say)));
+    parts.extend(plan.time.map(|span| words::duration(span, say)));
     let online = |span| format!("{} ({})", words::duration(span, say), say.counted_online);
-    parts.extend(clock.uptime.map(online));
-    let end =
-        clock.calendar.as_ref().map(|calendar| visitor.when(calendar.end_of_period(visitor.now)));
+    parts.extend(plan.online.map(online));
+    let end = plan.until.map(|rule| {
+        let calendar = Calendar { rule, zone: visitor.site.tenant.zone.clone() };
+        visitor.when(calendar.end_of_period(visitor.now))
+    });
     parts.extend(end.map(|end| fill(say.until_day, &[("end", &end)])));
-    parts.extend(clock.data.map(|size| words::data(size, say)));
-    if clock.is_endless() {
+    parts.extend(plan.data.map(|size| words::data(size, say)));
+    if parts.is_empty() {
         parts.push(say.no_limit.to_owned());
     }
-    parts.push(match terms.devices.get() {
+    parts.push(match plan.devices.get() {
         1 => say.devices_1.to_owned(),
-        many => fill(say.devices_many, &[("n", &many.to_string())]),
+        number => many(say.devices_many, number),
     });
-    parts
-        .extend(terms.speed.map(|speed| fill(say.speed_up_to, &[("speed", &words::speed(speed))])));
+    let bundle = Some(plan.vouchers.get()).filter(|number| *number > 1);
+    parts.extend(bundle.map(|number| many(say.vouchers_many, number)));
+    parts.extend(plan.speed.map(|speed| fill(say.speed_up_to, &[("speed", &words::speed(speed))])));
     parts.join(" · ")
 }
 

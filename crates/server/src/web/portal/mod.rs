@@ -6,7 +6,7 @@
 //! and writes by `desk.rs` and nowhere else.
 
 mod access;
-pub(crate) mod desk;
+mod desk;
 pub(crate) mod guesses;
 mod landing;
 mod pages;

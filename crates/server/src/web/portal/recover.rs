@@ -72,7 +72,7 @@ pub(crate) async fn find(typed: Typed<What>) -> Response {
         return back(&visitor, &what, "too_many");
     }
     let app = &visitor.here.app;
-    match desk::recover(app, &visitor.site, &visitor.visit, &what, visitor.now).await {
+    match desk::recover(app, &visitor.site, &what, visitor.now).await {
         Ok(found) => {
             if found == Found::NotSeen {
                 guesses.wrong(router, &device, visitor.now);
@@ -87,7 +87,6 @@ fn lead(visitor: &Visitor, what: &str, found: Found) -> Response {
     let app = &visitor.here.app;
     match found {
         Found::Good(grant) => respond::go(&visitor.visit.holding(grant).link(app, "connect")),
-        Found::Elsewhere(grant) => respond::go(&visitor.visit.holding(grant).link(app, "move")),
         Found::Asked(phone) => {
             respond::go(&visitor.link_with("digits", &[("phone", phone.as_str())]))
         }

@@ -29,7 +29,6 @@ sentences! {
     to_plans { "All plans" "Vifurushi vyote" "Tous les forfaits" }
     terms { "Terms" "Masharti" "Conditions" }
     language { "Language" "Lugha" "Langue" }
-    wrong_here { "Please correct this" "Tafadhali rekebisha hapa" "Corrigez ceci" }
 
     // Plans.
     plans_title { "Get online" "Ingia mtandaoni" "Aller en ligne" }
@@ -39,6 +38,7 @@ sentences! {
     pay { "Pay" "Lipa" "Payer" }
     devices_1 { "1 device" "Kifaa 1" "1 appareil" }
     devices_many { "{n} devices" "Vifaa {n}" "{n} appareils" }
+    vouchers_many { "{n} vouchers" "vocha {n}" "{n} bons" }
     speed_up_to { "up to {speed}" "hadi {speed}" "jusqu'à {speed}" }
     counted_online { "counted while online" "huhesabiwa ukiwa mtandaoni" "compté en ligne seulement" }
     until_day { "until {end}" "hadi {end}" "jusqu'à {end}" }
@@ -50,7 +50,6 @@ sentences! {
     plan_wrong { "Choose one of these plans." "Chagua kimojawapo cha vifurushi hivi." "Choisissez l'un de ces forfaits." }
     router_said { "The Wi-Fi said: {error}" "Wi-Fi ilisema: {error}" "Le Wi-Fi a répondu : {error}" }
     notice_router { "The Wi-Fi equipment here does not answer at the moment. You can pay: your time begins when you are online." "Kifaa cha Wi-Fi hapa hakijibu kwa sasa. Unaweza kulipa: muda wako unaanza ukiwa mtandaoni." "L'équipement Wi-Fi ne répond pas en ce moment. Vous pouvez payer : votre temps commence quand vous êtes en ligne." }
-    notice_money { "Payment by phone has a fault at the moment. A voucher works." "Malipo kwa simu yana hitilafu kwa sasa. Vocha inafanya kazi." "Le paiement par téléphone est en panne. Un bon fonctionne." }
 
     // Waiting for money.
     wait_title { "Waiting for your payment" "Tunasubiri malipo yako" "En attente de votre paiement" }
@@ -62,7 +61,6 @@ sentences! {
     wait_slow { "No message on the phone? See that it has signal and is not in a call, then send it again. You pay only once." "Hakuna ujumbe kwenye simu? Hakikisha ina mtandao na haiko kwenye simu nyingine, kisha tuma tena. Unalipa mara moja tu." "Pas de message ? Vérifiez le réseau et qu'aucun appel n'est en cours, puis renvoyez. Vous ne payez qu'une fois." }
     send_again { "Send again" "Tuma tena" "Renvoyer" }
     wait_long { "Not confirmed yet. Do not pay again. We keep watching: when the money arrives you are connected, or you get a code by SMS." "Bado haijathibitishwa. Usilipe tena. Tunaendelea kuangalia: pesa ikifika utaunganishwa, au utapata msimbo kwa SMS." "Pas encore confirmé. Ne payez pas de nouveau. Nous surveillons : à l'arrivée de l'argent vous êtes connecté, ou un code arrive par SMS." }
-    have_receipt { "I have a receipt code" "Nina namba ya risiti" "J'ai un code de reçu" }
     failed_title { "Not paid" "Haijalipwa" "Non payé" }
     failed_cancelled { "You cancelled the payment on the phone. Nothing was taken." "Ulighairi malipo kwenye simu. Hakuna kilichokatwa." "Vous avez annulé le paiement sur le téléphone. Rien n'a été pris." }
     failed_no_answer { "The phone did not answer in time. Nothing was taken." "Simu haikujibu kwa wakati. Hakuna kilichokatwa." "Le téléphone n'a pas répondu à temps. Rien n'a été pris." }
@@ -153,6 +151,9 @@ sentences! {
     trouble_money { "Payment by phone is not possible at the moment. Nothing was taken. A voucher works, or try again later." "Malipo kwa simu hayawezekani kwa sasa. Hakuna kilichokatwa. Vocha inafanya kazi, au jaribu baadaye." "Le paiement par téléphone est impossible en ce moment. Rien n'a été pris. Un bon fonctionne, ou réessayez plus tard." }
     trouble_expired { "Your access is over. Choose a plan to go on." "Huduma yako imekwisha. Chagua kifurushi uendelee." "Votre accès est terminé. Choisissez un forfait pour continuer." }
     trouble_barred { "This access is barred. Call the help number." "Huduma hii imezuiwa. Piga namba ya msaada." "Cet accès est bloqué. Appelez l'aide." }
+    trouble_elsewhere { "This access is good at another place of ours, not here." "Huduma hii inafanya kazi mahali petu pengine, si hapa." "Cet accès est valable dans un autre de nos lieux, pas ici." }
+    trouble_closed { "This plan gives no access at this hour. It works again in its hours." "Kifurushi hiki hakifanyi kazi saa hii. Kitafanya kazi tena kwa saa zake." "Ce forfait ne donne pas d'accès à cette heure. Il marche de nouveau à ses heures." }
+    trouble_locked { "This access belongs to another device. Call the help number to move it." "Huduma hii ni ya kifaa kingine. Piga namba ya msaada ihamishwe." "Cet accès est lié à un autre appareil. Appelez l'aide pour le déplacer." }
     trouble_busy { "Too many requests from here. Wait a moment, then try again." "Maombi mengi kutoka hapa. Subiri kidogo, kisha jaribu tena." "Trop de demandes d'ici. Attendez un peu, puis réessayez." }
     trouble_place { "We do not know this place. Join the Wi-Fi again and open the page that it shows." "Hatutambui mahali hapa. Jiunge na Wi-Fi tena na ufungue ukurasa unaoonyeshwa." "Ce lieu est inconnu. Rejoignez le Wi-Fi et ouvrez la page qu'il montre." }
     trouble_unseen { "We cannot see your device. Join the Wi-Fi again and open the page that it shows." "Hatuoni kifaa chako. Jiunge na Wi-Fi tena na ufungue ukurasa unaoonyeshwa." "Votre appareil n'est pas visible. Rejoignez le Wi-Fi et ouvrez la page qu'il montre." }

@@ -42,7 +42,6 @@ pub(crate) struct Said {
     pub(crate) ip: Option<String>,
     pub(crate) login: Option<String>,
     pub(crate) orig: Option<String>,
-    pub(crate) error: Option<String>,
     pub(crate) lang: Option<String>,
     /// A visit that was before.
     pub(crate) v: Option<String>,
@@ -86,11 +85,6 @@ impl Visit {
     /// The same visit with that grant in its hands.
     pub(crate) fn holding(&self, grant: GrantId) -> Visit {
         Visit { holds: Some(grant), ..self.clone() }
-    }
-
-    /// The same visit with nothing in its hands.
-    pub(crate) fn empty_handed(&self) -> Visit {
-        Visit { holds: None, ..self.clone() }
     }
 
     /// The address of a page for this visit. `page` is empty for the plans.

@@ -54,6 +54,9 @@ pub(crate) enum Reason {
     Money,
     Expired,
     Barred,
+    Elsewhere,
+    Closed,
+    Locked,
     Busy,
     Place,
     Unseen,
@@ -173,7 +176,12 @@ impl Visitor {
         let again = match reason {
             Reason::Router | Reason::Busy | Reason::Ours => Some(self.link("")),
             Reason::Expired | Reason::Money => Some(self.link_with("", &[("stay", "1")])),
-            Reason::Barred | Reason::Place | Reason::Unseen => None,
+            Reason::Barred
+            | Reason::Elsewhere
+            | Reason::Closed
+            | Reason::Locked
+            | Reason::Place
+            | Reason::Unseen => None,
         };
         let (frame, text) = (self.frame(self.say().trouble_title), reason.text(self.say()));
         let page = Trouble { frame, text, again, support_code };
@@ -201,6 +209,9 @@ impl Reason {
             Reason::Money => say.trouble_money,
             Reason::Expired => say.trouble_expired,
             Reason::Barred => say.trouble_barred,
+            Reason::Elsewhere => say.trouble_elsewhere,
+            Reason::Closed => say.trouble_closed,
+            Reason::Locked => say.trouble_locked,
             Reason::Busy => say.trouble_busy,
             Reason::Place => say.trouble_place,
             Reason::Unseen => say.trouble_unseen,
@@ -215,9 +226,7 @@ impl Reason {
             Reason::Place => StatusCode::NOT_FOUND,
             Reason::Ours => StatusCode::SERVICE_UNAVAILABLE,
             // Mini-browsers show pages of their own for some errors; these are answers.
-            Reason::Router | Reason::Money | Reason::Expired | Reason::Barred | Reason::Unseen => {
-                StatusCode::OK
-            }
+            _ => StatusCode::OK,
         }
     }
 }

@@ -52,12 +52,9 @@ pub(crate) async fn redeem(typed: Typed<Typing>) -> Response {
         return back(&visitor, &code, &[("wrong", "too_many"), ("wait", &seconds)]);
     }
     let app = &visitor.here.app;
-    match desk::redeem(app, &visitor.site, &visitor.visit, &code).await {
+    match desk::redeem(app, &visitor.site, &code).await {
         Ok(Redeemed::Good(grant)) => {
             respond::go(&visitor.visit.holding(grant).link(app, "connect"))
-        }
-        Ok(Redeemed::Elsewhere(grant)) => {
-            respond::go(&visitor.visit.holding(grant).link(app, "move"))
         }
         Ok(Redeemed::Not(why)) => {
             if why == WrongCode::Unknown {
