@@ -15,6 +15,7 @@ mod feed;
 mod freeradius;
 mod harness;
 mod listener;
+mod portal;
 mod radius;
 mod setup;
 mod stories;

@@ -165,7 +165,8 @@ async fn online_now(visitor: &Visitor) -> Result<Response, Error> {
     };
     let Some(holding) = holding else { return Ok(respond::go(&visitor.link("status"))) };
     let here_now = holding.live.iter().any(|session| session.mac == visit.mac);
-    let connected = desk::admission(here, site, visit, visitor.now).await? == Admission::Connected;
+    let state = desk::admission(&here.app, site, visit, visitor.now).await?;
+    let connected = matches!(state, AdmissionState::Connected { .. });
     if !(here_now || connected) || desk::end(&holding).is_some() {
         return Ok(respond::go(&visitor.link("status")));
     }
