@@ -13,6 +13,7 @@ pub mod language;
 pub mod logins;
 pub mod mac_address;
 pub mod money;
+pub mod payment;
 pub mod phone_number;
 pub mod plan;
 pub mod quantity;

@@ -1,6 +1,7 @@
 //! What is built once and handed to everybody: the store, the clock, the key, the numbers.
 
 use crate::clock::Clock;
+use crate::config::public_url::PublicUrl;
 use crate::feed::Feed;
 use crate::observe::metrics::Metrics;
 use crate::observe::pulse::Pulse;
@@ -13,7 +14,7 @@ use lango_domain::time::Timestamp;
 use lango_store::secrets::SecretKey;
 use lango_store::{Error, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 
@@ -34,6 +35,7 @@ struct Shared {
     routers_changed: Notify,
     feed: Feed,
     webhooks_may_be_private: AtomicBool,
+    public_url: OnceLock<PublicUrl>,
 }
 
 impl App {
@@ -54,6 +56,7 @@ impl App {
             routers_changed,
             feed,
             webhooks_may_be_private: AtomicBool::new(false),
+            public_url: OnceLock::new(),
         }))
     }
 
@@ -90,6 +93,16 @@ impl App {
     /// Says whether webhooks may lead into private networks; they may not unless this says so.
     pub fn let_webhooks_be_private(&self, may: bool) {
         self.0.webhooks_may_be_private.store(may, Ordering::Relaxed);
+    }
+
+    /// Where customers reach the portal from outside, if it is said.
+    pub fn public_url(&self) -> Option<&PublicUrl> {
+        self.0.public_url.get()
+    }
+
+    /// Says where customers reach the portal from outside. The first to say it is believed.
+    pub fn is_reached_at(&self, url: PublicUrl) {
+        let _ = self.0.public_url.set(url);
     }
 
     /// Seals what a webhook's messages are signed with.

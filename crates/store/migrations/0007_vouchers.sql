@@ -4,6 +4,9 @@
 -- How a plan is offered, as JSON: where, when, in which order. Read with the plan, never searched.
 ALTER TABLE plans ADD COLUMN sale TEXT NOT NULL DEFAULT '{}';
 
+-- Whom customers call; on vouchers and in the portal.
+ALTER TABLE tenants ADD COLUMN help_phone TEXT;
+
 CREATE TABLE resellers (
   id {id} PRIMARY KEY,
   tenant_id {int} NOT NULL REFERENCES tenants (id),

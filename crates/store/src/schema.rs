@@ -21,7 +21,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "freeradius",
         text: include_str!("../migrations/0004_freeradius.sql"),
     },
-    Migration { number: 5, name: "money", text: "SELECT 1;" },
+    Migration { number: 5, name: "money", text: include_str!("../migrations/0005_money.sql") },
     Migration { number: 6, name: "messages", text: "SELECT 1;" },
     Migration {
         number: 7,
@@ -54,10 +54,15 @@ pub fn statements() -> Vec<Sql> {
         crate::webhooks::STATEMENTS,
         crate::tasks::STATEMENTS,
         crate::radius::STATEMENTS,
-        crate::admissions::STATEMENTS,
+        crate::gateways::STATEMENTS,
+        crate::payments::STATEMENTS,
+        crate::inbox::STATEMENTS,
+        crate::money_in::STATEMENTS,
+        crate::ledger::STATEMENTS,
         crate::trials::STATEMENTS,
         crate::resellers::STATEMENTS,
         crate::batches::STATEMENTS,
+        crate::admissions::STATEMENTS,
     ]
     .concat()
 }
@@ -75,6 +80,8 @@ pub fn bulks() -> Vec<Bulk> {
         crate::tasks::BULKS,
         crate::webhooks::BULKS,
         crate::radius::BULKS,
+        crate::inbox::BULKS,
+        crate::ledger::BULKS,
         crate::batches::BULKS,
     ]
     .concat()

@@ -17,6 +17,8 @@ pub enum Topic {
     Jobs,
     /// Something was written into the account.
     Activity,
+    /// Money is to be asked for, or a provider said something.
+    Money,
     /// What this router is wanted to hold has changed.
     Router(i64),
     /// A device at this router was logged in, or is one step further.
@@ -95,6 +97,7 @@ pub(crate) fn payload(topics: &BTreeSet<Topic>) -> String {
             Topic::Deadlines => "d".to_owned(),
             Topic::Jobs => "j".to_owned(),
             Topic::Activity => "a".to_owned(),
+            Topic::Money => "m".to_owned(),
             Topic::Router(router) => format!("r{router}"),
             Topic::Admissions(router) => format!("h{router}"),
         })
@@ -109,6 +112,7 @@ fn read_payload(text: &str) -> Option<BTreeSet<Topic>> {
             "d" => Some(Topic::Deadlines),
             "j" => Some(Topic::Jobs),
             "a" => Some(Topic::Activity),
+            "m" => Some(Topic::Money),
             _ => match word.strip_prefix('h') {
                 Some(router) => router.parse().ok().map(Topic::Admissions),
                 None => word.strip_prefix('r')?.parse().ok().map(Topic::Router),

@@ -76,6 +76,7 @@ mod tests {
             device_retention: Span::days(90),
             created_at: Timestamp::default(),
             version: 1,
+            help_phone: None,
         }
     }
 

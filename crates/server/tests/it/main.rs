@@ -5,6 +5,7 @@
 
 mod admissions;
 mod api;
+mod captive;
 mod chaos;
 mod cli;
 mod cli_day;

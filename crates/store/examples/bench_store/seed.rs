@@ -136,6 +136,7 @@ pub(crate) fn tenant(id: TenantId) -> Tenant {
         device_retention: Span::days(30),
         created_at: NOW,
         version: 1,
+        help_phone: None,
     }
 }
 
