@@ -130,6 +130,9 @@ fn hand_over(visitor: &Visitor, username: &str, one_time_password: &str) -> Resp
 /// Where the browser found us. It is sent back to no other place than that, so that whoever invents a
 /// name sends himself there.
 fn base(visitor: &Visitor) -> String {
+    if let Some(public) = visitor.here.app.public_url() {
+        return public.to_string();
+    }
     let header = |name| {
         visitor.headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok())
     };

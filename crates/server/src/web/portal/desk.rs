@@ -10,13 +10,16 @@ use crate::reconcile::connect::connect;
 use crate::web::Entrance;
 use crate::web::portal::visit::Visit;
 use lango_domain::access::Access;
-use lango_domain::grant::{EndReason, State};
+use lango_domain::grant::{EndReason, Presence, State};
 use lango_domain::ids::{GrantId, PlanId, RouterId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::money::Money;
+use lango_domain::payment::{FailureReason, PaymentState};
 use lango_domain::phone_number::PhoneNumber;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::grants::StoredGrant;
+use lango_store::money_in::Fate;
+use lango_store::payments::Payment;
 use lango_store::receipts::Receipt;
 use lango_store::routers::Router;
 use lango_store::sessions::Session;
@@ -24,12 +27,20 @@ use lango_store::tenants::Tenant;
 use lango_store::{Error, Tx};
 use std::net::IpAddr;
 
+/// How long a failure is what somebody comes back for.
+const FAILED_FOR: Span = Span::minutes(10);
+/// How long nobody is to pay again because nobody knows.
+const SILENT_FOR: Span = Span::minutes(30);
+/// How long a person may take to look at money.
+const REVIEWED_FOR: Span = Span::days(1);
+/// How long after a payment its phone's number alone is enough.
+const FRESH: Span = Span::minutes(10);
+
 /// Where somebody is.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub(crate) router: Router,
     pub(crate) tenant: Tenant,
-    pub(crate) help: Option<PhoneNumber>,
 }
 
 /// An access and everything a screen says of it.
@@ -123,7 +134,7 @@ pub(crate) async fn site(app: &App, router: RouterId) -> Result<Option<Site>, Er
     let look = async move |tx: &mut Tx<'_>| {
         let Some(router) = lango_store::routers::find(tx, router).await? else { return Ok(None) };
         let tenant = lango_store::tenants::one(tx, router.tenant).await?;
-        Ok(Some(Site { router, tenant, help: None }))
+        Ok(Some(Site { router, tenant }))
     };
     app.store().read(look).await
 }
@@ -173,14 +184,65 @@ pub(crate) async fn holding(
     Ok(Some(Holding { code, ..holding }))
 }
 
-/// The purchase of a device at a site that a screen should speak of.
+/// The purchase of a device at a site that a screen should speak of: what is open or settled lately.
 pub(crate) async fn order(
-    _app: &App,
-    _site: &Site,
-    _visit: &Visit,
-    _now: Timestamp,
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    now: Timestamp,
 ) -> Result<Option<Order>, Error> {
-    Ok(None)
+    let (router, Some(mac)) = (site.router.id, visit.mac) else { return Ok(None) };
+    let look = async move |tx: &mut Tx<'_>| {
+        let Some(payment) = lango_store::payments::of_device(tx, router, &mac).await? else {
+            return Ok(None);
+        };
+        let plan = lango_store::plans::one(tx, payment.plan).await?.plan.name;
+        Ok(Some((payment, plan)))
+    };
+    let Some((payment, plan_name)) = app.store().read(look).await? else { return Ok(None) };
+    let Some(state) = as_order(&payment, now) else { return Ok(None) };
+    Ok(Some(Order {
+        code: payment.reference,
+        amount: payment.amount,
+        plan: payment.plan,
+        plan_name,
+        phone: Some(payment.phone),
+        since: payment.created_at,
+        state,
+    }))
+}
+
+/// What a screen says of a payment; none once nobody waits for it any more.
+fn as_order(payment: &Payment, now: Timestamp) -> Option<OrderState> {
+    let age = now.since(payment.created_at);
+    match (&payment.state, payment.grant) {
+        (PaymentState::Paid { .. }, Some(grant)) => Some(OrderState::Paid(grant)),
+        // The grant is a moment away: one transaction makes both, another node may show one.
+        (PaymentState::Paid { .. }, None) => Some(OrderState::Waiting),
+        (state, _) if state.is_open() => Some(OrderState::Waiting),
+        (PaymentState::Failed(failure), _) => {
+            (age < FAILED_FOR).then(|| OrderState::Failed(refusal(failure.why)))
+        }
+        (PaymentState::Expired, _) => (age < SILENT_FOR).then_some(OrderState::Silent),
+        (PaymentState::Review { .. }, _) => (age < REVIEWED_FOR).then_some(OrderState::Review),
+        _ => None,
+    }
+}
+
+fn refusal(why: FailureReason) -> Refusal {
+    match why {
+        FailureReason::Cancelled => Refusal::Cancelled,
+        FailureReason::NoAnswer | FailureReason::Expired | FailureReason::NotDelivered => {
+            Refusal::NoAnswer
+        }
+        FailureReason::NotEnoughMoney => Refusal::LowBalance,
+        FailureReason::WrongPin => Refusal::WrongPin,
+        FailureReason::Busy | FailureReason::TooSoon => Refusal::Busy,
+        FailureReason::OverLimit
+        | FailureReason::Locked
+        | FailureReason::Setup
+        | FailureReason::Refused => Refusal::Other,
+    }
 }
 
 /// Asks a phone for money.
@@ -250,15 +312,66 @@ pub(crate) async fn recover(
     app: &App,
     site: &Site,
     typed: &str,
-    _now: Timestamp,
+    now: Timestamp,
 ) -> Result<Found, Error> {
     // A customer who has a voucher in hand is not to be sent to another page for it.
     match redeem(app, site, typed).await? {
         Redeemed::Good(grant) => return Ok(Found::Good(grant)),
         Redeemed::Not(_) => {}
     }
+    if let Some(found) = by_receipt(app, site, typed).await? {
+        return Ok(found);
+    }
+    match PhoneNumber::parse(typed, site.tenant.country) {
+        Ok(phone) => by_phone(app, site, phone, now).await,
+        Err(_) => Ok(Found::NotSeen),
+    }
+}
+
+/// A receipt is one claim to one access, however often it is shown.
+async fn by_receipt(app: &App, site: &Site, typed: &str) -> Result<Option<Found>, Error> {
     let (tenant, receipt) = (site.tenant.id, typed.trim().to_ascii_uppercase());
-    let _ = (tenant, receipt);
+    let look = async move |tx: &mut Tx<'_>| {
+        lango_store::money_in::by_any_receipt(tx, tenant, &receipt).await
+    };
+    let Some(money) = app.store().read(look).await? else { return Ok(None) };
+    match (money.grant, money.fate) {
+        (Some(grant), _) => good_or_used_up(app, site, grant).await.map(Some),
+        (None, Fate::Waiting(_)) => Ok(Some(Found::Review)),
+        (None, _) => Ok(Some(Found::UsedUp)),
+    }
+}
+
+async fn good_or_used_up(app: &App, site: &Site, grant: GrantId) -> Result<Found, Error> {
+    let holding = holding(app, site, grant).await?;
+    let good = holding.is_some_and(|holding| is_good(&holding, site));
+    Ok(if good { Found::Good(grant) } else { Found::UsedUp })
+}
+
+/// What a phone has paid just now and nobody has used goes to who stands here with the number; for
+/// anything older the phone itself has to be shown.
+async fn by_phone(
+    app: &App,
+    site: &Site,
+    phone: PhoneNumber,
+    now: Timestamp,
+) -> Result<Found, Error> {
+    let tenant = site.tenant.id;
+    let look =
+        async move |tx: &mut Tx<'_>| lango_store::payments::of_phone(tx, tenant, &phone, 5).await;
+    for payment in app.store().read(look).await? {
+        let fresh = payment.settled_at.is_some_and(|at| now.since(at) < FRESH);
+        let Some(grant) = payment.grant.filter(|_| fresh && payment.state.has_money()) else {
+            continue;
+        };
+        let holding = holding(app, site, grant).await?;
+        let untouched = |holding: &Holding| {
+            holding.stored.grant.presence == Presence::Never && is_good(holding, site)
+        };
+        if holding.is_some_and(|holding| untouched(&holding)) {
+            return Ok(Found::Good(grant));
+        }
+    }
     Ok(Found::NotSeen)
 }
 

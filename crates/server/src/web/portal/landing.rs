@@ -1,5 +1,6 @@
 //! The first page: who was here before goes on where he was; everybody else sees what is sold.
 
+use crate::operations::admit_device::AdmissionState;
 use crate::operations::plans_for_sale::Offer as Sold;
 use crate::web::portal::desk::{self, OrderState};
 use crate::web::portal::pages::{Landing, Offer, Terms, VoucherForm};
@@ -53,10 +54,29 @@ async fn where_he_was(visitor: &Visitor) -> Result<Option<Response>, Error> {
         None => desk::of_device(&here.app, site, mac).await?,
     };
     // A router that refused him must not be asked again and again by his own phone.
-    match (seen, visitor.asked.contains_key("error")) {
-        (Some(grant), false) => go_in(visitor, grant).await,
-        _ => Ok(None),
+    if visitor.error().is_some() {
+        return Ok(None);
     }
+    if is_on_his_way(visitor).await? {
+        return Ok(Some(respond::go(&visitor.link("connect"))));
+    }
+    match seen {
+        Some(grant) => go_in(visitor, grant).await,
+        None => Ok(None),
+    }
+}
+
+async fn is_on_his_way(visitor: &Visitor) -> Result<bool, Error> {
+    let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
+    let state = desk::admission(app, site, visit, visitor.now).await?;
+    Ok(match state {
+        AdmissionState::Connecting { .. }
+        | AdmissionState::HandOver { .. }
+        | AdmissionState::Connected { .. } => true,
+        AdmissionState::NotAsked
+        | AdmissionState::OtherDevice { .. }
+        | AdmissionState::Refused { .. } => false,
+    })
 }
 
 /// A device that has an access is let in without asking.
@@ -99,8 +119,7 @@ async fn plans(visitor: &Visitor) -> Result<Response, Error> {
 
 fn notices(visitor: &Visitor) -> Vec<String> {
     let say = visitor.say();
-    let error = visitor.asked.get("error").filter(|error| !error.trim().is_empty());
-    let said = error.map(|error| {
+    let said = visitor.error().map(|error| {
         let error: String = error.chars().take(LONGEST_MESSAGE).collect();
         fill(say.router_said, &[("error", error.trim())])
     });

@@ -127,6 +127,11 @@ impl Visitor {
         self.visit.link_with(&self.here.app, page, more)
     }
 
+    /// What the router said was wrong.
+    pub(crate) fn error(&self) -> Option<&str> {
+        self.asked.get("error").map(|error| error.trim()).filter(|error| !error.is_empty())
+    }
+
     /// What he is counted by: his device, or where he asks from.
     pub(crate) fn device(&self) -> String {
         self.visit.mac.map_or_else(|| format!("{:?}", self.origin), |mac| mac.to_string())
@@ -141,7 +146,7 @@ impl Visitor {
             href: Visit { language, ..self.visit.clone() }.link(app, &self.page),
             current: language == self.visit.language,
         });
-        let help = self.site.help.as_ref().map(|phone| Help {
+        let help = self.site.tenant.help_phone.as_ref().map(|phone| Help {
             number: phone.as_str().to_owned(),
             text: fill(self.say().help_call, &[("phone", phone.as_str())]),
         });

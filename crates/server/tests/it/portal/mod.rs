@@ -3,6 +3,7 @@
 
 mod browser;
 mod doors;
+mod till;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;

@@ -120,9 +120,15 @@ impl Browser {
     }
 
     pub(crate) async fn text(&self, css: &str) -> String {
-        let element = self.find(css).await;
-        let text = self.ask("GET", &format!("/element/{element}/text"), Value::Null).await;
-        text.as_str().unwrap().to_owned()
+        for _ in 0..5 {
+            let element = self.find(css).await;
+            let path = format!("/session/{}/element/{element}/text", self.session);
+            // A page that goes on by itself may do so between the two.
+            if let Ok(text) = self.try_send("GET", &path, Value::Null).await {
+                return text.as_str().unwrap().to_owned();
+            }
+        }
+        panic!("{css} cannot be read");
     }
 
     async fn find(&self, css: &str) -> String {
