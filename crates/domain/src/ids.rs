@@ -132,6 +132,8 @@ id!(/// Vouchers that were made together.
     BatchId, 'v', "voucher batch");
 id!(/// Somebody who sells vouchers for the business.
     ResellerId, 'z', "reseller");
+id!(/// A gateway that takes texts.
+    SenderId, 'q', "sender");
 
 fn print(raw: i64) -> [u8; LENGTH] {
     let mut rest = raw as u64;

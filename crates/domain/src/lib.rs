@@ -20,5 +20,6 @@ pub mod quantity;
 pub mod role;
 pub mod sale;
 mod schema;
+pub mod sms_text;
 pub mod time;
 pub mod wanted;

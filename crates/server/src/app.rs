@@ -8,7 +8,7 @@ use crate::observe::pulse::Pulse;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lango_domain::access::Access;
-use lango_domain::ids::{GrantId, Id, IdSequence, RouterId, WebhookId};
+use lango_domain::ids::{GrantId, Id, IdSequence, RouterId, SenderId, WebhookId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::time::Timestamp;
 use lango_store::secrets::SecretKey;
@@ -116,6 +116,25 @@ impl App {
     /// It was sealed with another key.
     pub fn open_webhook(&self, webhook: WebhookId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
         self.0.key.open(&format!("secret of {webhook}"), sealed)
+    }
+
+    /// Seals what proves to a gateway that it is us.
+    pub fn seal_sender(&self, sender: SenderId, clear: &[u8]) -> Vec<u8> {
+        self.0.key.seal(&format!("secret of {sender}"), clear)
+    }
+
+    /// Opens what proves to a gateway that it is us.
+    ///
+    /// # Errors
+    /// It was sealed with another key.
+    pub fn open_sender(&self, sender: SenderId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.key.open(&format!("secret of {sender}"), sealed)
+    }
+
+    /// What a gateway's reports must have in their path.
+    pub fn report_token(&self, sender: SenderId) -> String {
+        let hash = self.0.key.keyed_hash("message reports", sender.to_string().as_bytes());
+        hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// A new id for a thing that comes into being at `now`.

@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod messaging;
 pub mod observe;
 pub mod operations;
+pub mod outbound;
 pub mod payments;
 pub mod portal_address;
 pub mod printing;

@@ -3,8 +3,8 @@
 use crate::stored_as;
 use lango_domain::ids::{
     ActivityId, BatchId, CustomerId, DeliveryId, DeviceId, GatewayId, GrantId, Id, InboxId, JobId,
-    MessageId, MoneyId, PaymentId, PlanId, PostingId, ResellerId, RouterId, SessionId, TaskId,
-    TenantId, TokenId, UserId, WebhookId,
+    MessageId, MoneyId, PaymentId, PlanId, PostingId, ResellerId, RouterId, SenderId, SessionId,
+    TaskId, TenantId, TokenId, UserId, WebhookId,
 };
 use lango_domain::language::Language;
 use lango_domain::mac_address::MacAddress;
@@ -22,8 +22,8 @@ macro_rules! ids {
 }
 ids!(
     ActivityId, BatchId, CustomerId, DeliveryId, DeviceId, GatewayId, GrantId, InboxId, JobId,
-    MessageId, MoneyId, PaymentId, PlanId, PostingId, ResellerId, RouterId, SessionId, TaskId,
-    TenantId, TokenId, UserId, WebhookId
+    MessageId, MoneyId, PaymentId, PlanId, PostingId, ResellerId, RouterId, SenderId, SessionId,
+    TaskId, TenantId, TokenId, UserId, WebhookId
 );
 
 stored_as!(Timestamp: i64, |micros| Some(Timestamp::from_micros(micros)), |at| at.micros());

@@ -22,7 +22,11 @@ pub const MIGRATIONS: &[Migration] = &[
         text: include_str!("../migrations/0004_freeradius.sql"),
     },
     Migration { number: 5, name: "money", text: include_str!("../migrations/0005_money.sql") },
-    Migration { number: 6, name: "messages", text: "SELECT 1;" },
+    Migration {
+        number: 6,
+        name: "messages",
+        text: include_str!("../migrations/0006_messages.sql"),
+    },
     Migration {
         number: 7,
         name: "vouchers",
@@ -63,6 +67,8 @@ pub fn statements() -> Vec<Sql> {
         crate::resellers::STATEMENTS,
         crate::batches::STATEMENTS,
         crate::admissions::STATEMENTS,
+        crate::senders::STATEMENTS,
+        crate::messages::STATEMENTS,
     ]
     .concat()
 }

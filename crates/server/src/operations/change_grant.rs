@@ -175,6 +175,7 @@ fn notices(app: &App, change: &Change, now: Timestamp) -> Vec<NewJob> {
         .effects
         .iter()
         .filter_map(|effect| Notice::of(*effect, grant))
+        .chain(Notice::of_use(&change.before, grant))
         .map(|notice| NewJob {
             id: app.id(now),
             tenant: grant.tenant,

@@ -46,11 +46,16 @@ pub async fn forget_what_is_old(app: &App, now: Timestamp) -> Result<(), Error> 
         .write(async move |tx: &mut Tx<'_>| {
             lango_store::requests::forget(tx, now - KEEP_REQUESTS).await?;
             lango_store::admissions::forget(tx, now - KEEP_ADMISSIONS).await?;
+            lango_store::messages::forget_parts(tx, now - KEEP_PARTS, now - KEEP_EARLY).await?;
             lango_store::webhooks::forget_deliveries(tx, now - KEEP_DELIVERIES).await.map(drop)
         })
         .await
 }
 
+/// How long what gateways call texts is known: none reports later.
+const KEEP_PARTS: Span = Span::days(30);
+/// How long a report waits for a text that it is about.
+const KEEP_EARLY: Span = Span::days(1);
 /// How long usage is known hour by hour.
 const KEEP_HOURS: Span = Span::days(40);
 /// How long it is known day by day.

@@ -365,7 +365,7 @@ async fn add_jobs(tx: &mut Tx<'_>, from: i64, to: i64) -> Result<(), Error> {
             jobs::give_up(tx, &job, past, "no such number").await?;
         } else {
             jobs::finish(tx, &job, past).await?;
-            jobs::log_message(tx, &message(&job)).await?;
+            lango_store::messages::insert(tx, &message(&job)).await?;
         }
     }
     Ok(())
@@ -381,6 +381,15 @@ fn message(job: &lango_store::jobs::Job) -> lango_store::jobs::Message {
         body: "Your time ends soon".to_owned(),
         reason: "warning".to_owned(),
         sent_at: NOW,
+        state: lango_store::messages::MessageState::Sent,
+        state_at: NOW,
+        sender: None,
+        tries: Vec::new(),
+        parts: 1,
+        cost: None,
+        last_error: None,
+        poll_at: None,
+        polls: 0,
     }
 }
 

@@ -2,6 +2,8 @@
 //! at a screen can have done. Screens call nothing else that reads or writes.
 
 use crate::app::App;
+use crate::messaging::notice::Notice;
+use crate::messaging::{self, MessageOrder};
 use crate::operations;
 use crate::operations::admit_device::{Admission, AdmissionState, move_device, want_admission};
 use crate::operations::issue_vouchers::read_code;
@@ -11,7 +13,7 @@ use crate::web::Entrance;
 use crate::web::portal::visit::Visit;
 use lango_domain::access::Access;
 use lango_domain::grant::{EndReason, Presence, State};
-use lango_domain::ids::{GrantId, PlanId, RouterId};
+use lango_domain::ids::{GrantId, PlanId, RouterId, TenantId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::money::Money;
 use lango_domain::payment::{FailureReason, PaymentState};
@@ -125,7 +127,7 @@ pub(crate) enum Found {
     NotSeen,
     UsedUp,
     Review,
-    /// Six digits went to that phone, if it ever paid here.
+    /// The code of what that phone has paid for went to it, if it ever paid here.
     Asked(PhoneNumber),
 }
 
@@ -311,6 +313,7 @@ pub(crate) fn end(holding: &Holding) -> Option<EndReason> {
 pub(crate) async fn recover(
     app: &App,
     site: &Site,
+    visit: &Visit,
     typed: &str,
     now: Timestamp,
 ) -> Result<Found, Error> {
@@ -323,7 +326,7 @@ pub(crate) async fn recover(
         return Ok(found);
     }
     match PhoneNumber::parse(typed, site.tenant.country) {
-        Ok(phone) => by_phone(app, site, phone, now).await,
+        Ok(phone) => by_phone(app, site, visit, phone, now).await,
         Err(_) => Ok(Found::NotSeen),
     }
 }
@@ -348,42 +351,56 @@ async fn good_or_used_up(app: &App, site: &Site, grant: GrantId) -> Result<Found
     Ok(if good { Found::Good(grant) } else { Found::UsedUp })
 }
 
-/// What a phone has paid just now and nobody has used goes to who stands here with the number; for
-/// anything older the phone itself has to be shown.
+/// What a phone has paid just now and nobody has used goes to who stands here with the number. For
+/// anything older the phone itself has to be shown: it is sent the code. Whether it was is not said,
+/// or everybody could ask who buys here.
 async fn by_phone(
     app: &App,
     site: &Site,
+    visit: &Visit,
     phone: PhoneNumber,
     now: Timestamp,
 ) -> Result<Found, Error> {
-    let tenant = site.tenant.id;
+    let (tenant, payer) = (site.tenant.id, phone.clone());
     let look =
-        async move |tx: &mut Tx<'_>| lango_store::payments::of_phone(tx, tenant, &phone, 5).await;
+        async move |tx: &mut Tx<'_>| lango_store::payments::of_phone(tx, tenant, &payer, 10).await;
+    let mut good = None;
     for payment in app.store().read(look).await? {
-        let fresh = payment.settled_at.is_some_and(|at| now.since(at) < FRESH);
-        let Some(grant) = payment.grant.filter(|_| fresh && payment.state.has_money()) else {
+        let Some(grant) = payment.grant.filter(|_| payment.state.has_money()) else { continue };
+        let Some(holding) = holding(app, site, grant).await? else { continue };
+        if !is_good(&holding, site) {
             continue;
-        };
-        let holding = holding(app, site, grant).await?;
-        let untouched = |holding: &Holding| {
-            holding.stored.grant.presence == Presence::Never && is_good(holding, site)
-        };
-        if holding.is_some_and(|holding| untouched(&holding)) {
+        }
+        let fresh = payment.settled_at.is_some_and(|at| now.since(at) < FRESH);
+        if fresh && holding.stored.grant.presence == Presence::Never {
             return Ok(Found::Good(grant));
         }
+        good = good.or(Some(grant));
     }
-    Ok(Found::NotSeen)
+    if let Some(grant) = good {
+        send_code(app, visit, (tenant, grant), phone.clone(), now).await?;
+    }
+    Ok(Found::Asked(phone))
 }
 
-/// Whether those are the digits that were sent to a phone, and what it has paid for.
-pub(crate) async fn digits(
-    _app: &App,
-    _site: &Site,
-    _phone: &PhoneNumber,
-    _typed: &str,
-    _now: Timestamp,
-) -> Result<Option<Found>, Error> {
-    Ok(None)
+/// Sends what opens an access to the phone that paid for it: once in ten minutes, whoever asks.
+async fn send_code(
+    app: &App,
+    visit: &Visit,
+    (tenant, grant): (TenantId, GrantId),
+    recipient: PhoneNumber,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (desk, language) = (app.clone(), Some(visit.language));
+    let window = now.micros() / FRESH.micros();
+    let order = async move |tx: &mut Tx<'_>| {
+        let once_key = format!("{grant} resume code {window}");
+        let (recipient, grant) = (recipient.clone(), Some(grant));
+        let text = Notice::ResumeCode;
+        let order = MessageOrder { tenant, recipient, language, grant, once_key, text };
+        messaging::queue(tx, &desk, order, now).await
+    };
+    app.store().write(order).await
 }
 
 /// Has a device let in by an access, and says how far that has come. None without a device.

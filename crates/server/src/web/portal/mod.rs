@@ -39,7 +39,7 @@ pub(crate) fn routes() -> Router<Entrance> {
         .route("/p/{router}/online", get(access::online))
         .route("/p/{router}/move", get(access::ask_to_move).post(access::move_here))
         .route("/p/{router}/recover", get(recover::show).post(recover::find))
-        .route("/p/{router}/digits", get(recover::ask_digits).post(recover::read_digits))
+        .route("/p/{router}/sent", get(recover::sent))
         .route("/p/{router}/status", get(status::show))
         .route("/p/{router}/leave", post(status::leave))
         .route("/p/{router}/terms", get(landing::terms))

@@ -170,14 +170,13 @@ pub(crate) struct Recover {
     pub(crate) wrong: Option<String>,
 }
 
-/// The digits that an SMS brought.
+/// A code went to the phone that paid.
 #[derive(Clone, Debug, Template)]
-#[template(path = "portal/digits.html")]
-pub(crate) struct Digits {
+#[template(path = "portal/sent.html")]
+pub(crate) struct Sent {
     pub(crate) frame: Frame,
     pub(crate) text: String,
-    pub(crate) action: String,
-    pub(crate) wrong: Option<String>,
+    pub(crate) voucher: VoucherForm,
 }
 
 /// The access is online elsewhere.

@@ -2,7 +2,7 @@
 //! connected; what is not is said, so that nobody pays twice.
 
 use crate::web::portal::desk::{self, Found};
-use crate::web::portal::pages::{Digits, Recover};
+use crate::web::portal::pages::{Recover, Sent, VoucherForm};
 use crate::web::portal::respond;
 use crate::web::portal::sentences::{Sentences, fill};
 use crate::web::portal::visitor::{Typed, Visitor};
@@ -21,13 +21,6 @@ const LONGEST: usize = 40;
 pub(crate) struct What {
     #[serde(default)]
     what: String,
-}
-
-/// The digits from an SMS.
-#[derive(Deserialize)]
-pub(crate) struct SixDigits {
-    #[serde(default)]
-    digits: String,
 }
 
 /// `GET /p/{router}/recover`
@@ -72,7 +65,7 @@ pub(crate) async fn find(typed: Typed<What>) -> Response {
         return back(&visitor, &what, "too_many");
     }
     let app = &visitor.here.app;
-    match desk::recover(app, &visitor.site, &what, visitor.now).await {
+    match desk::recover(app, &visitor.site, &visitor.visit, &what, visitor.now).await {
         Ok(found) => {
             if found == Found::NotSeen {
                 guesses.wrong(router, &device, visitor.now);
@@ -88,7 +81,7 @@ fn lead(visitor: &Visitor, what: &str, found: Found) -> Response {
     match found {
         Found::Good(grant) => respond::go(&visitor.visit.holding(grant).link(app, "connect")),
         Found::Asked(phone) => {
-            respond::go(&visitor.link_with("digits", &[("phone", phone.as_str())]))
+            respond::go(&visitor.link_with("sent", &[("phone", phone.as_str())]))
         }
         Found::NotSeen => back(visitor, what, "not_seen"),
         Found::UsedUp => back(visitor, what, "used_up"),
@@ -100,41 +93,20 @@ fn back(visitor: &Visitor, what: &str, wrong: &str) -> Response {
     respond::go(&visitor.link_with("recover", &[("wrong", wrong), ("what", what)]))
 }
 
-/// `GET /p/{router}/digits`
-pub(crate) async fn ask_digits(visitor: Visitor) -> Response {
-    let Some(phone) = phone(&visitor) else { return respond::go(&visitor.link("recover")) };
+/// `GET /p/{router}/sent`: the code is on its way to the phone, and is used as any other.
+pub(crate) async fn sent(visitor: Visitor) -> Response {
+    let phone = visitor.asked.get("phone").and_then(|phone| PhoneNumber::from_e164(phone));
+    let Some(phone) = phone else { return respond::go(&visitor.link("recover")) };
     let say = visitor.say();
-    let wrong = visitor.asked.contains_key("wrong").then(|| say.otp_wrong.to_owned());
-    let page = Digits {
-        frame: visitor.frame(say.otp_title),
-        text: fill(say.otp_text, &[("phone", &words::masked(&phone))]),
-        action: visitor.link_with("digits", &[("phone", phone.as_str())]),
-        wrong,
+    let page = Sent {
+        frame: visitor.frame(say.sent_title),
+        text: fill(say.sent_text, &[("phone", &words::masked(&phone))]),
+        voucher: VoucherForm {
+            action: visitor.link("voucher"),
+            code: String::new(),
+            wrong: None,
+            quiet: false,
+        },
     };
     respond::page(&visitor.headers, StatusCode::OK, &page)
-}
-
-/// `POST /p/{router}/digits`
-pub(crate) async fn read_digits(typed: Typed<SixDigits>) -> Response {
-    let Typed { visitor, form } = typed;
-    let Some(phone) = phone(&visitor) else { return respond::go(&visitor.link("recover")) };
-    let guesses = &visitor.here.limits.guesses;
-    let (router, device) = (visitor.site.router.id, visitor.device());
-    if guesses.may(router, &device, visitor.now).is_err() {
-        return back(&visitor, phone.as_str(), "too_many");
-    }
-    let digits: String = form.digits.chars().filter(char::is_ascii_digit).take(8).collect();
-    match desk::digits(&visitor.here.app, &visitor.site, &phone, &digits, visitor.now).await {
-        Ok(Some(found)) => lead(&visitor, phone.as_str(), found),
-        Ok(None) => {
-            guesses.wrong(router, &device, visitor.now);
-            let said = [("phone", phone.as_str()), ("wrong", "1")];
-            respond::go(&visitor.link_with("digits", &said))
-        }
-        Err(error) => visitor.fault(&error),
-    }
-}
-
-fn phone(visitor: &Visitor) -> Option<PhoneNumber> {
-    visitor.asked.get("phone").and_then(|phone| PhoneNumber::from_e164(phone))
 }

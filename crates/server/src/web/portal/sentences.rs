@@ -119,11 +119,8 @@ sentences! {
     recover_not_seen { "We have not seen this payment yet. Do not pay again: we keep looking, and you can try again in a minute." "Bado hatujaona malipo haya. Usilipe tena: tunaendelea kuangalia, jaribu tena baada ya dakika moja." "Nous n'avons pas encore vu ce paiement. Ne payez pas de nouveau : nous cherchons, réessayez dans une minute." }
     recover_used_up { "This payment was found, and what it bought is used up." "Malipo haya yamepatikana, na yalichonunua kimekwisha." "Ce paiement a été trouvé ; ce qu'il a acheté est épuisé." }
     recover_review { "This payment was found, but a person has to look at it. Call the help number." "Malipo haya yamepatikana, lakini lazima mtu ayaangalie. Piga namba ya msaada." "Ce paiement a été trouvé, mais une personne doit le vérifier. Appelez l'aide." }
-    otp_title { "Is this your phone?" "Hii ni simu yako?" "Est-ce votre téléphone ?" }
-    otp_text { "If {phone} has paid here, it gets an SMS with six digits now." "Kama {phone} imelipa hapa, inapata SMS yenye tarakimu sita sasa." "Si {phone} a payé ici, un SMS avec six chiffres arrive." }
-    otp_field { "Six digits from the SMS" "Tarakimu sita kutoka kwenye SMS" "Six chiffres du SMS" }
-    otp_wrong { "These are not the digits that we sent, or they are too old." "Hizi si tarakimu tulizotuma, au ni za zamani." "Ce ne sont pas les chiffres envoyés, ou ils sont trop vieux." }
-    go { "Go on" "Endelea" "Continuer" }
+    sent_title { "Look at your messages" "Angalia ujumbe wako" "Regardez vos messages" }
+    sent_text { "If {phone} has paid here, it gets an SMS with its code now. Type the code here. No SMS within a minute? Then we have not seen the payment yet: do not pay again." "Kama {phone} imelipa hapa, inapata SMS yenye msimbo wake sasa. Andika msimbo hapa. Hakuna SMS ndani ya dakika moja? Basi bado hatujaona malipo: usilipe tena." "Si {phone} a payé ici, un SMS avec son code arrive. Tapez le code ici. Pas de SMS en une minute ? Alors nous n'avons pas encore vu le paiement : ne payez pas de nouveau." }
 
     // My access.
     status_title { "My access" "Huduma yangu" "Mon accès" }

@@ -86,7 +86,7 @@ fn screens(language: Language) -> Vec<(&'static str, String)> {
         ("voucher", html(&voucher(language, None))),
         ("voucher-printed", html(&voucher(language, Some("http://192.0.2.1/V/ABCDEFGH")))),
         ("recover", recover(language)),
-        ("digits", digits(language)),
+        ("sent", sent(language)),
         ("move", html(&moved(language))),
         ("status", status(language)),
         ("trouble", trouble(language)),
@@ -204,13 +204,17 @@ fn recover(language: Language) -> String {
     })
 }
 
-fn digits(language: Language) -> String {
+fn sent(language: Language) -> String {
     let say = sentences(language);
-    html(&Digits {
-        frame: frame(language, say.otp_title),
-        text: fill(say.otp_text, &[("phone", "+254712 … 678")]),
-        action: link("digits"),
-        wrong: Some(say.otp_wrong.to_owned()),
+    html(&Sent {
+        frame: frame(language, say.sent_title),
+        text: fill(say.sent_text, &[("phone", "+254712 … 678")]),
+        voucher: VoucherForm {
+            action: link("voucher"),
+            code: String::new(),
+            wrong: None,
+            quiet: false,
+        },
     })
 }
 
