@@ -56,8 +56,7 @@ async fn ask(visitor: &Visitor, plan: PlanId, phone: &PhoneNumber) -> Response {
     {
         return visitor.trouble(Reason::Busy);
     }
-    let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
-    match desk::begin(app, site, visit, plan, phone, visitor.now).await {
+    match desk::begin(&visitor.here.app, &visitor.site, plan, visitor.now).await {
         Ok(Ok(())) => respond::go(&visitor.link("wait")),
         Ok(Err(NotBegun::NoSuchPlan)) => {
             respond::go(&visitor.link_with("", &[("stay", "1"), ("wrong", "plan")]))
