@@ -88,7 +88,9 @@ pub struct Failure {
 /// A provider's word that money came.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Proof {
-    /// The provider's number of it: one such number is one payment, for ever.
+    /// The provider's number of it: one such number is one payment, for ever. A provider that
+    /// confirms without naming it (Daraja's query) is quoted with its number of the question; the
+    /// receipt that is told later is of the same money.
     pub receipt: String,
     /// How much came; none where the provider does not say, which then is what was asked.
     pub amount: Option<Money>,

@@ -1,7 +1,7 @@
 //! How a plan is put before customers: on which sites, at what hours, in which order, to whom.
 //!
 //! Belongs to the offer, never to what was sold: nothing here is copied into a grant, and a change
-//! of it takes nothing from anybody. See `docs/decisions/0023-plans-for-sale.md`.
+//! of it takes nothing from anybody. See `docs/decisions/0022-vouchers-and-plans-for-sale.md`.
 
 use crate::calendar::Zone;
 use crate::hours::{Door, Hours, Week};

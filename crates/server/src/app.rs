@@ -3,12 +3,15 @@
 use crate::clock::Clock;
 use crate::config::public_url::PublicUrl;
 use crate::feed::Feed;
+use crate::messaging::gateways::smpp;
 use crate::observe::metrics::Metrics;
 use crate::observe::pulse::Pulse;
+use crate::outbound::Reach;
+use crate::payments::provider::Links;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lango_domain::access::Access;
-use lango_domain::ids::{GrantId, Id, IdSequence, RouterId, SenderId, WebhookId};
+use lango_domain::ids::{GatewayId, GrantId, Id, IdSequence, RouterId, SenderId, WebhookId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::time::Timestamp;
 use lango_store::secrets::SecretKey;
@@ -35,6 +38,8 @@ struct Shared {
     routers_changed: Notify,
     feed: Feed,
     webhooks_may_be_private: AtomicBool,
+    links: Links,
+    smpp: smpp::Sessions,
     public_url: OnceLock<PublicUrl>,
 }
 
@@ -56,6 +61,8 @@ impl App {
             routers_changed,
             feed,
             webhooks_may_be_private: AtomicBool::new(false),
+            links: Links::default(),
+            smpp: smpp::Sessions::default(),
             public_url: OnceLock::new(),
         }))
     }
@@ -118,6 +125,11 @@ impl App {
         self.0.key.open(&format!("secret of {webhook}"), sealed)
     }
 
+    /// The sessions with message centres.
+    pub(crate) fn smpp(&self) -> &smpp::Sessions {
+        &self.0.smpp
+    }
+
     /// Seals what proves to a gateway that it is us.
     pub fn seal_sender(&self, sender: SenderId, clear: &[u8]) -> Vec<u8> {
         self.0.key.seal(&format!("secret of {sender}"), clear)
@@ -150,6 +162,45 @@ impl App {
     /// Waits until routers were added, changed or removed in this process.
     pub async fn until_routers_changed(&self) {
         self.0.routers_changed.notified().await;
+    }
+
+    /// How payment providers are reached: what they gave us to show, and how fast we may ask, is the
+    /// same for everybody who asks them.
+    pub fn links(&self) -> Links {
+        Links { reach: Reach::of(self), ..self.0.links.clone() }
+    }
+
+    /// Seals how we are known to a payment provider.
+    pub fn seal_gateway(&self, gateway: GatewayId, clear: &[u8]) -> Vec<u8> {
+        self.0.key.seal(&format!("settings of {gateway}"), clear)
+    }
+
+    /// Opens how we are known to a payment provider.
+    ///
+    /// # Errors
+    /// It was sealed with another key.
+    pub fn open_gateway(&self, gateway: GatewayId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.key.open(&format!("settings of {gateway}"), sealed)
+    }
+
+    /// Seals the secret end of a path by which a provider speaks of something.
+    pub fn seal_door(&self, of: &str, door: &str) -> Vec<u8> {
+        self.0.key.seal(&format!("door of {of}"), door.as_bytes())
+    }
+
+    /// Opens the secret end of a path.
+    ///
+    /// # Errors
+    /// It was sealed with another key.
+    pub fn open_door(&self, of: &str, sealed: &[u8]) -> Result<String, Error> {
+        let context = format!("door of {of}");
+        let clear = self.0.key.open(&context, sealed)?;
+        String::from_utf8(clear).map_err(|_| Error::Secret { context, reason: "it is not a path" })
+    }
+
+    /// What the end of a path is looked up by.
+    pub fn door_hash(&self, door: &str) -> Vec<u8> {
+        self.0.key.keyed_hash("door", door.as_bytes()).to_vec()
     }
 
     /// Seals a customer's login for its grant.

@@ -5,6 +5,7 @@
 //! nothing else. None of these imports `web`: `run` starts it, `cli` sets it up.
 
 pub mod app;
+pub mod cashier;
 pub mod cli;
 pub mod clock;
 pub mod config;

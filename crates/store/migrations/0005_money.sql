@@ -54,8 +54,9 @@ CREATE TABLE payments (
   plan_id {int} NOT NULL REFERENCES plans (id),
   amount {int} NOT NULL,
   currency TEXT NOT NULL,
-  -- Whose phone rings.
+  -- Whose phone is asked, and the same while it may be ringing: one phone is asked one thing.
   phone TEXT NOT NULL,
+  ringing TEXT,
   -- For whom; none is whoever has the phone.
   customer_id {int} REFERENCES customers (id),
   -- What it renews; none is a new grant.
@@ -77,6 +78,7 @@ CREATE TABLE payments (
   version {int} NOT NULL DEFAULT 1,
   UNIQUE (reference, gateway_id)
 ) {strict};
+CREATE UNIQUE INDEX payments_ringing ON payments (ringing, tenant_id) WHERE ringing IS NOT NULL;
 CREATE UNIQUE INDEX payments_by_door ON payments (door_hash);
 CREATE INDEX payments_due ON payments (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX payments_by_provider_id ON payments (provider_id, gateway_id) WHERE provider_id IS NOT NULL;

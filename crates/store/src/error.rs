@@ -213,7 +213,7 @@ impl Error {
     }
 
     /// A row was no longer as it had been read.
-    pub(crate) fn changed_meanwhile(attempted: &str) -> Self {
+    pub fn changed_meanwhile(attempted: &str) -> Self {
         let cause = "somebody else changed it meanwhile";
         Self::Retry { attempted: attempted.to_owned(), cause: cause.into() }
     }

@@ -130,6 +130,10 @@ const SAVE: Sql = sql!(
     "UPDATE money_in SET state = $1, why = $2, payment_id = $3, customer_id = $4, grant_id = $5, \
      version = version + 1 WHERE tenant_id = $6 AND id = $7 AND version = $8"
 );
+const NAME: Sql = sql!(
+    "UPDATE money_in SET receipt = $1, version = version + 1 \
+     WHERE receipt = $2 AND provider = $3 AND tenant_id = $4"
+);
 const BY_RECEIPT: Sql = select!("WHERE receipt = $1 AND provider = $2 AND tenant_id = $3");
 const BY_ANY_RECEIPT: Sql = select!("WHERE receipt = $1 AND tenant_id = $2 LIMIT 2");
 const BY_ID: Sql = select!("WHERE tenant_id = $1 AND id = $2");
@@ -146,6 +150,7 @@ const COUNT_WAITING: Sql =
 pub(crate) const STATEMENTS: &[Sql] = &[
     KEEP,
     SAVE,
+    NAME,
     BY_RECEIPT,
     BY_ANY_RECEIPT,
     BY_ID,
@@ -192,6 +197,18 @@ pub async fn save(tx: &mut Tx<'_>, money: &MoneyIn) -> Result<(), Error> {
     let (word, why) = (m.fate.word(), m.fate.why().map(|why| crate::json::write(&why)));
     let row = args![word, why, m.payment, m.customer, m.grant, m.tenant, m.id, m.version];
     crate::written_once(tx.execute(SAVE, &row).await?, "changing what became of money")
+}
+
+/// Gives money its receipt, which was known by another number until now.
+///
+/// # Errors
+/// [`Error::Conflict`] if other money has that receipt.
+pub async fn name(
+    tx: &mut Tx<'_>,
+    (tenant, provider, known_as): (TenantId, &str, &str),
+    receipt: &str,
+) -> Result<(), Error> {
+    tx.execute(NAME, &args![receipt, known_as, provider, tenant]).await.map(drop)
 }
 
 /// The money that a provider calls so.

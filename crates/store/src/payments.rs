@@ -33,8 +33,10 @@ pub struct Payment {
     pub plan: PlanId,
     /// The price.
     pub amount: Money,
-    /// Whose phone rings.
+    /// Whose phone is asked.
     pub phone: PhoneNumber,
+    /// Whether it may be ringing: it is asked nothing else then.
+    pub rings: bool,
     /// For whom; none is whoever has the phone.
     pub customer: Option<CustomerId>,
     /// What it renews; none is a new grant.
@@ -93,6 +95,7 @@ impl FromRow for Payment {
             attempt: row.get(23)?,
             last_error: row.get(24)?,
             version: row.get(25)?,
+            rings: row.get::<Option<String>>(26)?.is_some(),
         })
     }
 }
@@ -103,7 +106,7 @@ macro_rules! select {
             "SELECT id, tenant_id, gateway_id, reference, door, door_hash, provider_id, standing, \
              plan_id, amount, currency, phone, customer_id, renews_id, grant_id, router_id, mac, \
              address, language, created_at, submitted_at, settled_at, next_attempt_at, attempt, \
-             last_error, version FROM payments ",
+             last_error, version, ringing FROM payments ",
             $rest
         )
     };
@@ -112,13 +115,13 @@ macro_rules! select {
 const INSERT: Sql = sql!(
     "INSERT INTO payments (id, tenant_id, gateway_id, reference, door, door_hash, state, standing, \
      plan_id, amount, currency, phone, customer_id, renews_id, router_id, mac, address, language, \
-     created_at, next_attempt_at, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-     $12, $13, $14, $15, $16, $17, $18, $19, $20, 0)"
+     created_at, next_attempt_at, ringing, attempt) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+     $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, 0)"
 );
 const SAVE: Sql = sql!(
     "UPDATE payments SET provider_id = $1, state = $2, standing = $3, customer_id = $4, \
      grant_id = $5, submitted_at = $6, settled_at = $7, next_attempt_at = $8, last_error = $9, \
-     version = version + 1 WHERE id = $10 AND version = $11"
+     ringing = $10, version = version + 1 WHERE id = $11 AND version = $12"
 );
 const CLAIM: Sql = sql!(
     "WITH due AS (SELECT id FROM payments WHERE next_attempt_at IS NOT NULL \
@@ -132,6 +135,7 @@ const NEXT: Sql = sql!(
      ORDER BY next_attempt_at LIMIT 1"
 );
 const BY_ID: Sql = select!("WHERE id = $1");
+const RINGING: Sql = select!("WHERE ringing = $1 AND tenant_id = $2");
 const BY_DOOR: Sql = select!("WHERE door_hash = $1");
 const BY_PROVIDER_ID: Sql = select!("WHERE provider_id = $1 AND gateway_id = $2");
 const BY_REFERENCE: Sql = select!("WHERE reference = $1 AND gateway_id = $2");
@@ -152,6 +156,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     CLAIM,
     NEXT,
     BY_ID,
+    RINGING,
     BY_DOOR,
     BY_PROVIDER_ID,
     BY_REFERENCE,
@@ -168,6 +173,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
 pub async fn insert(tx: &mut Tx<'_>, payment: &Payment) -> Result<(), Error> {
     let p = payment;
     let (word, standing) = (p.state.word(), crate::json::write(&p.state));
+    let ringing = p.rings.then_some(&p.phone);
     let Money { amount, currency } = p.amount;
     let row = args![
         p.id,
@@ -189,7 +195,8 @@ pub async fn insert(tx: &mut Tx<'_>, payment: &Payment) -> Result<(), Error> {
         p.address,
         p.language,
         p.created_at,
-        p.next_attempt_at
+        p.next_attempt_at,
+        ringing
     ];
     tx.execute(INSERT, &row).await?;
     tx.wake(Topic::Money);
@@ -203,6 +210,7 @@ pub async fn insert(tx: &mut Tx<'_>, payment: &Payment) -> Result<(), Error> {
 pub async fn save(tx: &mut Tx<'_>, payment: &Payment) -> Result<(), Error> {
     let p = payment;
     let (word, standing) = (p.state.word(), crate::json::write(&p.state));
+    let ringing = p.rings.then_some(&p.phone);
     let row = args![
         p.provider_id,
         word,
@@ -213,6 +221,7 @@ pub async fn save(tx: &mut Tx<'_>, payment: &Payment) -> Result<(), Error> {
         p.settled_at,
         p.next_attempt_at,
         p.last_error,
+        ringing,
         p.id,
         p.version
     ];
@@ -241,6 +250,15 @@ pub async fn next(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
 /// One, if there is such a one.
 pub async fn find(tx: &mut Tx<'_>, id: PaymentId) -> Result<Option<Payment>, Error> {
     tx.optional(BY_ID, &args![id]).await
+}
+
+/// The one by which a phone may be ringing.
+pub async fn ringing(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    phone: &PhoneNumber,
+) -> Result<Option<Payment>, Error> {
+    tx.optional(RINGING, &args![phone, tenant]).await
 }
 
 /// The one whose path ends so.

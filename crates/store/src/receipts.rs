@@ -43,6 +43,9 @@ const INSERT: Sql = sql!(
     "INSERT INTO receipts (id, tenant_id, provider, receipt, grant_id, amount, currency, paid_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
 );
+const NAME: Sql = sql!(
+    "UPDATE receipts SET receipt = $1 WHERE tenant_id = $2 AND provider = $3 AND receipt = $4"
+);
 const FIND: Sql = sql!(
     "SELECT id, tenant_id, provider, receipt, grant_id, amount, currency, paid_at FROM receipts \
      WHERE tenant_id = $1 AND provider = $2 AND receipt = $3"
@@ -65,7 +68,8 @@ const OF_GRANT: Sql = sql!(
 );
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] = &[INSERT, FIND, PAGE, PAGE_FORWARDS, FIND_BY_ID, OF_GRANT];
+pub(crate) const STATEMENTS: &[Sql] =
+    &[INSERT, NAME, FIND, PAGE, PAGE_FORWARDS, FIND_BY_ID, OF_GRANT];
 
 /// Keeps a receipt. False if it was known already: then nothing may follow from it.
 pub async fn keep(tx: &mut Tx<'_>, receipt: &Receipt) -> Result<bool, Error> {
@@ -73,6 +77,18 @@ pub async fn keep(tx: &mut Tx<'_>, receipt: &Receipt) -> Result<bool, Error> {
     let Money { amount, currency } = r.amount;
     let row = args![r.id, r.tenant, r.provider, r.receipt, r.grant, amount, currency, r.paid_at];
     Ok(tx.execute(INSERT, &row).await? == 1)
+}
+
+/// Gives a receipt its number, which was known by another until now.
+///
+/// # Errors
+/// [`Error::Conflict`] if another has that number.
+pub async fn name(
+    tx: &mut Tx<'_>,
+    (tenant, provider, known_as): (TenantId, &str, &str),
+    receipt: &str,
+) -> Result<(), Error> {
+    tx.execute(NAME, &args![receipt, tenant, provider, known_as]).await.map(drop)
 }
 
 /// What became of a receipt.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod api;
+mod captive;
 mod console;
 mod cutting;
 #[path = "../../../routeros/tests/it/exchange.rs"]

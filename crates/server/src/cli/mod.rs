@@ -22,6 +22,7 @@ mod installation;
 mod job;
 mod listeners;
 mod manual;
+mod message;
 mod notify;
 mod output;
 mod payment;
@@ -38,12 +39,14 @@ mod router_setup_portal;
 mod router_setup_radius;
 mod router_test;
 mod router_test_radius;
+mod sender;
 mod serve;
 mod service;
 mod settle;
 mod sim;
 mod sync;
 mod table;
+mod template;
 mod token;
 mod voucher;
 mod voucher_batch;
@@ -141,6 +144,15 @@ enum Command {
     /// Addresses that are told what happens: add, list, show, change, remove, replay
     #[command(subcommand)]
     Webhook(webhook::WebhookCommand),
+    /// Texts to customers: list, show, send, preview, settings
+    #[command(subcommand)]
+    Message(message::MessageCommand),
+    /// Gateways that take texts: add, list, test, change, remove, order
+    #[command(subcommand)]
+    Sender(sender::SenderCommand),
+    /// How messages are worded: list, show, set, reset
+    #[command(subcommand)]
+    Template(template::TemplateCommand),
     /// Messages and other work that is to happen, or was given up: list, retry
     #[command(subcommand)]
     Job(job::JobCommand),
@@ -210,6 +222,9 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
         Command::Payment(command) => payment::run(&everywhere, command).await,
         Command::Token(command) => token::run(&everywhere, command).await,
         Command::Webhook(command) => webhook::run(&everywhere, command).await,
+        Command::Message(command) => message::run(&everywhere, command).await,
+        Command::Sender(command) => sender::run(&everywhere, command).await,
+        Command::Template(command) => template::run(&everywhere, command).await,
         Command::Job(command) => job::run(&everywhere, command).await,
         Command::Business(command) => business::run(&everywhere, command).await,
         Command::Radius(command) => radius::run(&everywhere, command).await,

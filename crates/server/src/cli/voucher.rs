@@ -14,8 +14,10 @@ use crate::printing::Layout;
 use crate::sheet;
 use anyhow::{Context, bail};
 use lango_domain::access::GrantKind;
+use lango_domain::ids::{GrantId, TenantId};
 use lango_store::grants::StoredGrant;
 use lango_store::tenants::Tenant;
+use lango_store::{Tx, batches};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -109,7 +111,11 @@ pub(super) async fn run(
         VoucherCommand::List(arguments) => list(&desk, arguments).await?,
         VoucherCommand::Show(arguments) => {
             let (tenant, stored) = one(&desk, &arguments.code).await?;
-            return show_grant(&desk, &tenant, &stored, arguments.json).await;
+            let code = show_grant(&desk, &tenant, &stored, arguments.json).await?;
+            if !arguments.json {
+                tell_batch(&desk, tenant.id, stored.grant.id).await?;
+            }
+            return Ok(code);
         }
         VoucherCommand::Void(arguments) => {
             let (tenant, stored) = one(&desk, &arguments.code).await?;
@@ -171,6 +177,17 @@ async fn one(desk: &Desk, code: &str) -> anyhow::Result<(Tenant, StoredGrant)> {
         );
     }
     Ok((tenant, found))
+}
+
+/// From which batch it is, and who sells that.
+async fn tell_batch(desk: &Desk, tenant: TenantId, grant: GrantId) -> anyhow::Result<()> {
+    let look = async move |tx: &mut Tx<'_>| {
+        let Some((batch, serial)) = batches::of_grant(tx, grant).await? else { return Ok(None) };
+        Ok(batches::find(tx, tenant, batch).await?.map(|listed| (listed, serial)))
+    };
+    let Some((listed, serial)) = desk.app.store().read(look).await? else { return Ok(()) };
+    let seller = listed.reseller.map(|name| format!(", sold by {}", shown(&name)));
+    line(format!("  number {serial} of batch {}{}", listed.batch.id, seller.unwrap_or_default()))
 }
 
 async fn order(desk: &Desk, arguments: &CreateArguments) -> anyhow::Result<VoucherOrder> {
@@ -265,7 +282,7 @@ async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lango_domain::ids::{GrantId, Id};
+    use lango_domain::ids::Id;
 
     #[test]
     fn a_plan_with_a_comma_stays_one_field() {

@@ -15,7 +15,7 @@ pub mod templates;
 
 use crate::app::App;
 use crate::messaging::notice::{Notice, NoticeJob};
-use lango_domain::ids::{GrantId, TenantId};
+use lango_domain::ids::{GrantId, JobId, TenantId};
 use lango_domain::language::Language;
 use lango_domain::phone_number::PhoneNumber;
 use lango_domain::time::Timestamp;
@@ -43,7 +43,7 @@ pub struct MessageOrder {
 }
 
 /// Orders a message in the caller's transaction. It is sent after the commit, and once for its
-/// reason, whatever repeats.
+/// reason, whatever repeats. Its job, which is another's if the reason had one already.
 ///
 /// # Errors
 /// A fault of the store.
@@ -52,7 +52,7 @@ pub async fn queue(
     app: &App,
     order: MessageOrder,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<JobId, Error> {
     let MessageOrder { tenant, recipient, language, grant, once_key, text } = order;
     let job = NoticeJob {
         customer: None,
@@ -61,14 +61,9 @@ pub async fn queue(
         label: String::new(),
         notice: text,
     };
-    let job = NewJob {
-        id: app.id(now),
-        tenant,
-        grant,
-        kind: JOB,
-        once_key,
-        payload: job.payload(),
-        run_at: now,
-    };
-    lango_store::jobs::push(tx, &[job]).await
+    let id = app.id(now);
+    let job =
+        NewJob { id, tenant, grant, kind: JOB, once_key, payload: job.payload(), run_at: now };
+    lango_store::jobs::push(tx, &[job]).await?;
+    Ok(id)
 }

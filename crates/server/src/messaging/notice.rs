@@ -175,3 +175,53 @@ impl Notice {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lango_domain::access::GrantKind;
+    use lango_domain::grant::{Birth, Standing};
+    use lango_domain::ids::{Id, PlanId, TenantId};
+    use lango_domain::plan::Terms;
+    use lango_domain::quantity::DataSize;
+    use lango_domain::time::Span;
+
+    fn used(megabytes: u64, allowed: u64) -> Grant {
+        let birth = Birth {
+            id: GrantId::from_raw(1),
+            tenant: TenantId::from_raw(1),
+            plan: PlanId::from_raw(1),
+            customer: None,
+            kind: GrantKind::Voucher,
+            terms: Terms::service(Span::days(1)),
+            standing: Standing::Paid,
+        };
+        let mut grant = Grant::new(birth, Timestamp::default());
+        grant.meter.data = DataSize::megabytes(megabytes);
+        grant.meter.data_allowed = Some(DataSize::megabytes(allowed));
+        grant
+    }
+
+    #[test]
+    fn low_data_is_told_once_for_what_was_bought() {
+        let low = Notice::of_use(&used(79, 100), &used(80, 100)).unwrap();
+        assert_eq!(low.word(), "low data");
+        assert_eq!(Notice::of_use(&used(80, 100), &used(81, 100)), None, "told already");
+        assert_eq!(Notice::of_use(&used(10, 100), &used(100, 100)), None, "it is over, not low");
+        assert_eq!(Notice::of_use(&used(80, 100), &used(80, 300)), None, "more was bought");
+        let again = Notice::of_use(&used(230, 300), &used(250, 300)).unwrap();
+        let grant = GrantId::from_raw(1);
+        assert_ne!(again.once_key(grant), low.once_key(grant));
+    }
+
+    #[test]
+    fn jobs_of_before_are_read_and_new_ones_hold_no_code() {
+        let before = r#"{"customer":"c0000000000001","label":"ann","notice":"ends_soon",
+                         "ends_at":"2026-11-21T15:30:00Z"}"#;
+        let read: NoticeJob = serde_json::from_str(before).unwrap();
+        assert_eq!(read.notice.word(), "ends soon");
+        let job = NoticeJob { notice: Notice::ResumeCode, ..read };
+        let back: NoticeJob = serde_json::from_str(&job.payload()).unwrap();
+        assert_eq!(back, job);
+    }
+}

@@ -31,6 +31,8 @@ pub enum Engine {
     Feed,
     /// Tells other programs what happened.
     Webhooks,
+    /// Asks for money and takes it.
+    Cashier,
 }
 
 impl Engine {
@@ -43,6 +45,7 @@ impl Engine {
             Engine::Housekeeping => "housekeeping",
             Engine::Feed => "feed",
             Engine::Webhooks => "webhooks",
+            Engine::Cashier => "cashier",
         }
     }
 }

@@ -310,7 +310,7 @@ pub(crate) fn refusal(
     }
 }
 
-async fn want(
+pub(crate) async fn want(
     tx: &mut Tx<'_>,
     app: &App,
     wish: &Admission,
@@ -363,7 +363,8 @@ fn is_under_way(row: &Row, wish: &Admission, now: Timestamp) -> bool {
     let moved_on = wish.address.is_some() && wish.address != row.address;
     let is_good = match row.progress {
         Progress::Wanted => !moved_on,
-        Progress::OtherDevice => true,
+        // Where the router asks us nobody looks again by himself.
+        Progress::OtherDevice => row.next_attempt_at.is_some(),
         Progress::HandedOver if row.password.is_none() => {
             // Used, and no session yet: the router may have refused it after all.
             row.password_until.is_some_and(|until| now < until)

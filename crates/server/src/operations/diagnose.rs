@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::enforcement::Observed;
 use crate::observe::pulse::{self, Beats, Engine};
 use crate::operations::add_router::{RouterAddress, RouterProtocol};
+use crate::operations::diagnose_senders::{self, SenderDiagnosis};
 use crate::operations::nases::{self, NasDiagnosis};
 use crate::radius::overload;
 use lango_domain::ids::{GrantId, Id, RouterId, TenantId};
@@ -102,6 +103,8 @@ pub struct TenantDiagnosis {
     pub nases: Vec<NasDiagnosis>,
     /// Plans on sale that say more of logins than some of its routers keep.
     pub plans_not_kept: Vec<PlanNotKept>,
+    /// Its gateways for texts.
+    pub senders: Vec<SenderDiagnosis>,
     /// Messages and other jobs given up within a day.
     pub jobs_given_up: i64,
     /// Why the last of them was given up.
@@ -324,6 +327,7 @@ async fn look_at(
         routers: boxes,
         nases: nases::look(tx, app, tenant.id, now).await?,
         plans_not_kept,
+        senders: diagnose_senders::look(tx, tenant.id).await?,
         jobs_given_up: jobs::count_given_up(tx, tenant.id, yesterday).await?,
         last_given_up: jobs::last_given_up(tx, tenant.id, yesterday).await?,
         name: tenant.name,
@@ -496,6 +500,7 @@ fn judge(tenant: &TenantDiagnosis, clock: ClockHealth, now: Timestamp) -> Vec<Fi
             findings.extend(judge_orders(router, now));
         }
     }
+    findings.extend(diagnose_senders::judge(&tenant.senders));
     findings.extend(tenant.plans_not_kept.iter().map(|not_kept| {
         let what = format!(
             "{} does not keep all of plan {}: {}",

@@ -3,6 +3,7 @@
 //! delivered.
 
 use crate::app::App;
+use crate::messaging::gateways::kept;
 use lango_domain::ids::{MessageId, SenderId, TenantId};
 use lango_domain::time::Timestamp;
 use lango_store::messages::{self, Message, MessageState, Outcome, Report};
@@ -18,6 +19,13 @@ pub async fn hear_reports(
     reports: Vec<Report>,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let reports: Vec<Report> = reports
+        .into_iter()
+        .map(|Report { gateway_id, state, detail }| {
+            let detail = detail.map(|said| kept(&said));
+            Report { gateway_id: kept(&gateway_id), state, detail }
+        })
+        .collect();
     app.store()
         .write(async move |tx: &mut Tx<'_>| {
             for report in &reports {

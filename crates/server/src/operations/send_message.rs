@@ -440,14 +440,14 @@ async fn settle(
             take(&mut message, taken, text, now);
             (MessageState::Sent, Some(Outcome::Taken), None)
         }
-        Handed::NotNow(why) => (MessageState::Queued, Some(Outcome::NotNow), Some(why)),
-        Handed::Refused(why) => (MessageState::Queued, Some(Outcome::Refused), Some(why)),
-        Handed::Faulty(why) => (MessageState::Queued, Some(Outcome::Faulty), Some(why)),
-        Handed::Unknown(why) => (MessageState::Unknown, None, Some(why)),
+        Handed::NotNow(why) => (MessageState::Queued, Some(Outcome::NotNow), Some(why.clone())),
+        Handed::Refused(why) => (MessageState::Queued, Some(Outcome::Refused), Some(why.clone())),
+        Handed::Faulty(why) => (MessageState::Queued, Some(Outcome::Faulty), Some(why.clone())),
+        Handed::Unknown(why) => (MessageState::Unknown, None, Some(why.clone())),
     };
-    (message.state, message.last_error) = (state, detail.cloned());
+    (message.state, message.last_error) = (state, detail.clone());
     if let Some(last) = message.tries.last_mut() {
-        (last.outcome, last.detail) = (outcome, detail.cloned());
+        (last.outcome, last.detail) = (outcome, detail);
     }
     let (sender, handed, settled) = (able.sender.clone(), handed.clone(), message.clone());
     app.store()

@@ -18,6 +18,8 @@ const BATCH: i64 = 100;
 const LEASE: Span = Span::seconds(15);
 /// How long to wait for the router to know the user; its confirmation comes with the same visit.
 const UNCONFIRMED: Span = Span::millis(500);
+/// How often it is looked whether another device has given its place up.
+const OCCUPIED: Span = Span::seconds(10);
 /// The first pause after a device was not seen, and the longest.
 const PAUSES: (Span, Span) = (Span::millis(250), Span::seconds(2));
 
@@ -190,9 +192,14 @@ fn outcome(row: Admission, admitted: &Admitted, now: Timestamp) -> Admission {
             moves: false,
             ..row
         },
-        Admitted::Occupied { by } => {
-            Admission { progress: Progress::OtherDevice, other: *by, next_attempt_at: None, ..row }
-        }
+        Admitted::Occupied { by } => Admission {
+            progress: Progress::OtherDevice,
+            other: *by,
+            // It may fall silent, or log out.
+            next_attempt_at: Some(now + OCCUPIED),
+            last_error: Some("another device is online by the grant".to_owned()),
+            ..row
+        },
         Admitted::Unseen(error) => {
             let pause = unseen_pause(row.failures);
             again(row, error, pause)

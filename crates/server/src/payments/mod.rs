@@ -5,6 +5,19 @@
 //! repeats a question that may have been heard: the operations do the one and nobody does the
 //! other. Codes are read, prose never; a code that is not known is [`Verdict::Unknown`].
 
+mod airtel;
+mod asking;
+mod clickpesa;
+mod credential;
+mod daraja;
+mod momo;
+pub mod pace;
+pub mod provider;
+pub mod settings;
+mod signed_webhook;
+pub mod tokens;
+mod wire;
+
 use lango_domain::ids::GatewayId;
 use lango_domain::money::{Currency, Money};
 use lango_domain::payment::{Failure, Verdict};
@@ -109,6 +122,13 @@ pub enum Heard {
         /// What: paid is given back.
         verdict: Verdict,
     },
+    /// What became of a receipt that we asked about: paid is that the money is with us.
+    Receipt {
+        /// The provider's number of our question.
+        order: String,
+        /// What.
+        verdict: Verdict,
+    },
     /// Something that asks for nothing, and what it was.
     Nothing(String),
 }
@@ -120,6 +140,76 @@ pub struct Callback {
     pub heard: Heard,
     /// Whether it proves who sent it. What does not is asked back before money is believed.
     pub is_signed: bool,
+}
+
+/// Which of our addresses a message came by. Providers do not say what they speak of: the address
+/// that we gave them for it does.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Door {
+    /// What became of a charge of Daraja.
+    Stk,
+    /// Daraja asks whether it may take money that is paid by hand.
+    C2bValidate,
+    /// Money was paid by hand through Daraja.
+    C2bConfirm,
+    /// What became of money that Daraja was told to give back.
+    Result,
+    /// What became of a receipt that Daraja was asked about.
+    Status,
+    /// Daraja did not get round to one of the two.
+    Timeout,
+    /// Everything that the other providers say.
+    Webhook,
+}
+
+impl Door {
+    /// All of them.
+    pub const ALL: [Door; 7] = [
+        Door::Stk,
+        Door::C2bValidate,
+        Door::C2bConfirm,
+        Door::Result,
+        Door::Status,
+        Door::Timeout,
+        Door::Webhook,
+    ];
+
+    /// The word in paths and in the inbox.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Door::Stk => "stk",
+            Door::C2bValidate => "c2b-validate",
+            Door::C2bConfirm => "c2b-confirm",
+            Door::Result => "result",
+            Door::Status => "status",
+            Door::Timeout => "timeout",
+            Door::Webhook => "webhook",
+        }
+    }
+}
+
+impl std::str::FromStr for Door {
+    type Err = NoSuchDoor;
+    fn from_str(text: &str) -> Result<Door, NoSuchDoor> {
+        let door = Door::ALL.into_iter().find(|door| door.word() == text);
+        door.ok_or_else(|| NoSuchDoor(text.to_owned()))
+    }
+}
+
+/// A word that names no door.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("no provider speaks at `{0}`")]
+pub struct NoSuchDoor(String);
+
+/// What a provider is answered at once, whatever its message turns out to be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallbackAnswer {
+    /// Of HTTP.
+    pub status: u16,
+    /// Of the body.
+    pub content_type: &'static str,
+    /// What it wants to read.
+    pub body: String,
 }
 
 /// A message that cannot be taken.
@@ -173,10 +263,75 @@ pub struct Refund {
     pub amount: Money,
     /// Who gets it, where the provider wants to know.
     pub phone: Option<PhoneNumber>,
-    /// Ours, unique: an order that is repeated with it is not a second one.
+    /// Ours, unique, for whoever reads the provider's statement.
     pub reference: String,
-    /// Where the provider tells what became of it.
+    /// Where the provider tells what became of it ([`Door::Result`]).
     pub callback: String,
+    /// Where it tells that it did not get round to it ([`Door::Timeout`]).
+    pub timeout: String,
+}
+
+/// What came of telling a provider to give money back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RefundAnswer {
+    /// It was taken; [`Heard::Refund`] tells what became of it.
+    Ordered {
+        /// The provider's number of our order.
+        order: String,
+    },
+    /// It is done.
+    Done,
+    /// It was refused, and surely nothing was given back.
+    Refused(Failure),
+    /// Surely nothing reached the provider; it may be told again after that time.
+    NotSent {
+        /// What is in the way.
+        why: String,
+        /// How long to wait at least.
+        wait: Span,
+    },
+    /// Nobody knows whether it was heard. Never told again: a person looks.
+    Unknown(String),
+}
+
+/// A receipt that a customer shows, to ask the provider whether there is money behind it.
+#[derive(Clone, Debug)]
+pub struct ReceiptQuestion {
+    /// As it stands on his phone.
+    pub receipt: String,
+    /// Where the provider answers ([`Door::Status`]).
+    pub callback: String,
+    /// Where it tells that it did not get round to it ([`Door::Timeout`]).
+    pub timeout: String,
+}
+
+/// Where a provider is to tell of money that comes by itself.
+#[derive(Clone, Debug)]
+pub struct Urls {
+    /// Whether it may take it ([`Door::C2bValidate`]).
+    pub validate: String,
+    /// That it came ([`Door::C2bConfirm`]).
+    pub confirm: String,
+}
+
+/// What came of telling a provider our addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Registered {
+    /// It knows them now.
+    Now,
+    /// It has some already and takes no others: whether they are ours is seen when money comes.
+    Before,
+    /// Our settings do not ask for it.
+    NotWanted,
+}
+
+/// What came of telling a provider all of our addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Registration {
+    /// Where it tells of money.
+    pub confirmations: Registered,
+    /// That we list the money that came.
+    pub list: Registered,
 }
 
 /// What a provider can do.
@@ -193,6 +348,10 @@ pub struct Abilities {
     pub lists_money: bool,
     /// It gives money back.
     pub refunds: bool,
+    /// It says whether there is money behind a receipt.
+    pub looks_up_receipts: bool,
+    /// It tells of money that comes by itself once it knows our addresses.
+    pub registers: bool,
 }
 
 /// What every provider is given to work with.

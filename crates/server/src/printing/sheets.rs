@@ -42,7 +42,7 @@ pub(super) const SHEET_24: Sheet = Sheet {
     qr: Some(22.0 * MILLIMETRE),
     name: 7.0,
     price: 9.0,
-    small: 5.4,
+    small: 6.0,
     steps: 3,
 };
 pub(super) const SHEET_40: Sheet = Sheet {

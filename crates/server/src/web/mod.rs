@@ -3,11 +3,13 @@
 //! operations, engines and drivers must never know it.
 
 pub mod api;
+mod callbacks;
 mod captive;
 pub(crate) mod kept;
 pub mod listen;
 pub(crate) mod portal;
 mod record;
+mod reports;
 
 use crate::app::App;
 use crate::reconcile::supervisor::Boards;
@@ -15,14 +17,17 @@ use crate::web::api::problem::Problem;
 use crate::web::api::rate::Buckets;
 use crate::web::listen::client_address::Origin;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use lango_domain::ids::TokenId;
 use lango_routeros::Timeouts;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// No report of a gateway is larger.
+const LARGEST_REPORT: usize = 64 * 1_024;
 
 /// What every handler has at hand.
 #[derive(Clone)]
@@ -102,12 +107,16 @@ pub fn routes(app: App, boards: Boards, manners: Manners) -> Router {
     let entrance = Entrance { app, boards, timeouts, limits, patience, description };
     let record = axum::middleware::from_fn_with_state(entrance.clone(), record::record);
     let probe = axum::middleware::from_fn_with_state(entrance.clone(), captive::probe);
-    captive::open(doors.router)
+    callbacks::routes(captive::open(doors.router))
         .merge(portal::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/api/openapi.json", get(description_of_the_api))
+        .route(
+            "/api/messages/{sender}/{token}",
+            post(reports::hear).layer(DefaultBodyLimit::max(LARGEST_REPORT)),
+        )
         .fallback(async || Problem::no_such_path())
         .method_not_allowed_fallback(async || Problem::no_such_method())
         .layer(probe)

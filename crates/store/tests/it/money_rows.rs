@@ -77,6 +77,7 @@ mod seeded {
             plan,
             amount: Money::new(2_000, Currency::KES),
             phone: PhoneNumber::from_e164(&format!("+2547{number:08}")).unwrap(),
+            rings: false,
             customer: None,
             renews: None,
             grant: None,

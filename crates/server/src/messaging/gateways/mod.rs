@@ -21,6 +21,7 @@ use lango_store::messages::Report;
 use lango_store::senders::Sender;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 pub use generic::HttpGateway;
 pub use smpp::SmppGateway;
@@ -133,6 +134,10 @@ impl Gateway {
 
     /// Hands a text over.
     pub(crate) async fn hand_over(&self, app: &App, sender: &Sender, out: Outgoing<'_>) -> Handed {
+        self.hand(app, sender, out).await.kept()
+    }
+
+    async fn hand(&self, app: &App, sender: &Sender, out: Outgoing<'_>) -> Handed {
         let Some(secret) = open_secret(app, sender) else {
             return Handed::Faulty("its secret was sealed with another key: set it again".into());
         };
@@ -221,6 +226,22 @@ pub(crate) enum Handed {
     Faulty(String),
     /// It may have taken it; what is known.
     Unknown(String),
+}
+
+impl Handed {
+    /// The same in words that can be kept and shown.
+    fn kept(self) -> Handed {
+        match self {
+            Handed::Taken(taken) => {
+                let ids = taken.ids.iter().map(|id| kept(id)).collect();
+                Handed::Taken(Taken { ids, ..taken })
+            }
+            Handed::NotNow(why) => Handed::NotNow(kept(&why)),
+            Handed::Refused(why) => Handed::Refused(kept(&why)),
+            Handed::Faulty(why) => Handed::Faulty(kept(&why)),
+            Handed::Unknown(why) => Handed::Unknown(kept(&why)),
+        }
+    }
 }
 
 /// What a gateway said when it took a text.
@@ -360,6 +381,47 @@ pub(crate) fn report_url(app: &App, sender: &Sender, base: &str) -> String {
     format!("{}{}", base.trim_end_matches('/'), report_path(app, sender))
 }
 
+/// What a gateway reports; none if it is not signed as it must be. What says nothing of a text is
+/// no report and no trouble.
+pub(crate) fn read_reports(
+    app: &App,
+    sender: &Sender,
+    (kind, signature): (&str, Option<&str>),
+    body: &[u8],
+) -> Option<Vec<Report>> {
+    let Some(gateway) = Gateway::read(sender) else { return Some(Vec::new()) };
+    let json: Option<serde_json::Value> = match kind.contains("json") {
+        true => serde_json::from_slice(body).ok(),
+        false => None,
+    };
+    let fields = fields(json.as_ref(), body);
+    Some(match &gateway {
+        Gateway::AfricasTalking { .. } => africas_talking::report(&fields).into_iter().collect(),
+        Gateway::NextSms { .. } => next_sms::reports(&json.unwrap_or_default()),
+        Gateway::Twilio { reports_to, .. } => {
+            let secret = open_secret(app, sender)?;
+            let url = report_url(app, sender, reports_to.as_deref()?);
+            if !twilio::is_signed(&secret, &url, &fields, signature.unwrap_or_default()) {
+                return None;
+            }
+            twilio::report(&fields).into_iter().collect()
+        }
+        Gateway::Http(http) => http.report(&fields).into_iter().collect(),
+        Gateway::Log | Gateway::Beem { .. } | Gateway::Smpp(_) | Gateway::Smtp(_) => Vec::new(),
+    })
+}
+
+/// The fields of a form or of a JSON object.
+fn fields(json: Option<&serde_json::Value>, body: &[u8]) -> BTreeMap<String, String> {
+    match json.and_then(serde_json::Value::as_object) {
+        Some(object) => object
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), as_text(Some(value))?)))
+            .collect(),
+        None => serde_urlencoded::from_bytes(body).unwrap_or_default(),
+    }
+}
+
 fn open_secret(app: &App, sender: &Sender) -> Option<String> {
     let clear = app.open_sender(sender.id, &sender.secret).ok()?;
     String::from_utf8(clear).ok()
@@ -375,6 +437,12 @@ fn check_url(url: &str) -> Result<(), String> {
     } else {
         Err(refused())
     }
+}
+
+/// What a gateway said, as it can be kept and shown: PostgreSQL takes no NUL, people no novels.
+pub(crate) fn kept(said: &str) -> String {
+    const MOST: usize = 300;
+    said.chars().filter(|sign| !sign.is_control()).take(MOST).collect()
 }
 
 /// The last digits only: logs are read by many.

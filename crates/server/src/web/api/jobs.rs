@@ -1,4 +1,4 @@
-//! Jobs and messages: effects that must happen at least once, and texts that were handed over.
+//! Jobs: effects that must happen at least once.
 
 use crate::web::api::door::{Ask, Doors, Reply, Shown, Sign};
 use crate::web::api::list::{Limit, Page, Place, walk};
@@ -6,11 +6,11 @@ use crate::web::api::problem::Problem;
 use crate::web::api::sessions::AgeSort;
 use crate::web::api::table::Paged;
 use crate::web::api::words::Whole;
-use lango_domain::ids::{GrantId, JobId, MessageId};
+use lango_domain::ids::{GrantId, JobId};
 use lango_domain::role::Permission;
 use lango_domain::time::Timestamp;
+use lango_store::Tx;
 use lango_store::jobs::{self, JobLine};
-use lango_store::{Order, Tx};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -67,28 +67,6 @@ impl From<JobLine> for Job {
     }
 }
 
-/// A text that was handed to the sender.
-#[derive(Serialize, JsonSchema, Debug)]
-struct Message {
-    id: MessageId,
-    job: JobId,
-    grant: Option<GrantId>,
-    recipient: String,
-    body: String,
-    /// Why it was sent
-    reason: String,
-    sent_at: Timestamp,
-}
-
-impl Shown for Message {}
-
-impl From<jobs::Message> for Message {
-    fn from(stored: jobs::Message) -> Message {
-        let jobs::Message { id, job, grant, recipient, body, reason, sent_at, .. } = stored;
-        Message { id, job, grant, recipient, body, reason, sent_at }
-    }
-}
-
 /// Which jobs are listed.
 #[derive(Deserialize, JsonSchema, Clone, Debug)]
 #[serde(deny_unknown_fields)]
@@ -102,20 +80,6 @@ struct JobsQuery {
 impl Paged for JobsQuery {
     fn going_on(&self, cursor: Option<String>) -> JobsQuery {
         JobsQuery { cursor, limit: Some(Whole(500)), ..self.clone() }
-    }
-}
-
-/// A page of messages.
-#[derive(Deserialize, JsonSchema, Clone, Debug)]
-#[serde(deny_unknown_fields)]
-struct MessagesQuery {
-    cursor: Option<String>,
-    limit: Option<Limit>,
-}
-
-impl Paged for MessagesQuery {
-    fn going_on(&self, cursor: Option<String>) -> MessagesQuery {
-        MessagesQuery { cursor, limit: Some(Whole(500)) }
     }
 }
 
@@ -136,9 +100,6 @@ pub(crate) fn open(doors: &mut Doors) {
         }
         one(&ask).await.map(Reply::ok)
     });
-    let messages = Sign::list("/api/v1/messages", "list_messages")
-        .about("messages", "Texts that were handed to the sender, latest first");
-    doors.open_list(messages, async |ask: Ask<(), MessagesQuery>| messages_page(&ask).await);
 }
 
 async fn one(ask: &Ask<JobId>) -> Result<Job, Problem> {
@@ -163,18 +124,4 @@ async fn page(ask: &Ask<(), JobsQuery>) -> Result<Reply<Page<Job>>, Problem> {
     let keep = |line: &JobLine| query.state.is_none_or(|state| state == JobState::of(line));
     let (rows, next) = walk(&place, query.state.is_none(), read, |line| line.id, keep).await?;
     Ok(Reply::ok(place.page(rows.into_iter().map(Job::from).collect(), next)))
-}
-
-async fn messages_page(ask: &Ask<(), MessagesQuery>) -> Result<Reply<Page<Message>>, Problem> {
-    let (query, tenant, store) = (&ask.query, ask.tenant(), ask.here.app.store());
-    let place = Place::read("messages", Order::Descending, query.limit, query.cursor.as_deref())?;
-    let read = |from: Option<MessageId>, limit: i64| {
-        let store = store.clone();
-        async move {
-            let read = async move |tx: &mut Tx<'_>| jobs::messages(tx, tenant, from, limit).await;
-            store.read(read).await
-        }
-    };
-    let (rows, next) = walk(&place, true, read, |message| message.id, |_| true).await?;
-    Ok(Reply::ok(place.page(rows.into_iter().map(Message::from).collect(), next)))
 }

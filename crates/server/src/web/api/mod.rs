@@ -12,6 +12,7 @@ pub(crate) mod grants;
 pub(crate) mod imports;
 pub(crate) mod jobs;
 pub(crate) mod list;
+pub(crate) mod messages;
 pub(crate) mod nases;
 pub(crate) mod openapi;
 pub(crate) mod overview;
@@ -56,6 +57,7 @@ pub(crate) fn doors() -> Doors {
     activity::open(&mut doors);
     events::open(&mut doors);
     jobs::open(&mut doors);
+    messages::open(&mut doors);
     tasks::open(&mut doors);
     imports::open(&mut doors);
     tokens::open(&mut doors);

@@ -27,6 +27,7 @@ use lango_domain::role::Role;
 use lango_domain::time::{Span, Timestamp};
 use lango_server::app::App;
 use lango_server::clock::Clock;
+use lango_server::messaging::gateways::Gateway;
 use lango_server::operations::accept_payment::{Payment, accept_payment};
 use lango_server::operations::act_on_grant::Action;
 use lango_server::operations::add_customer::{NewCustomer, add_customer};
@@ -39,11 +40,13 @@ use lango_server::operations::issue_vouchers::{VoucherOrder, issue_batch, issue_
 use lango_server::operations::open_service::{ServiceOrder, open_service};
 use lango_server::operations::resellers::{Commission, NewReseller, add_reseller};
 use lango_server::operations::run_task::start_task;
+use lango_server::operations::sender::{NewSender, add_sender};
 use lango_server::operations::webhook::{NewWebhook, add_webhook};
 use lango_server::reconcile::supervisor::Boards;
 use lango_server::web;
 use lango_store::cuts::Cut;
 use lango_store::jobs::NewJob;
+use lango_store::messages::{Message, MessageState};
 use lango_store::secrets::SecretKey;
 use lango_store::sessions::Session;
 use lango_store::testing::TestStore;
@@ -318,7 +321,19 @@ async fn furnished(
     let url = format!("http://{mark}.example/hook");
     let new = NewWebhook { tenant, url, topics: Vec::new() };
     let (webhook, _) = add_webhook(app, new, by, NOON).await.unwrap();
+    let new = NewSender {
+        tenant,
+        name: format!("{mark} log"),
+        gateway: Gateway::Log,
+        secret: String::new(),
+        from_name: None,
+        part_price: None,
+        low_balance: None,
+    };
+    let sender = add_sender(app, new, by, NOON).await.unwrap();
     let mut ids = BTreeMap::from([
+        ("sender", sender.id.to_string()),
+        ("template", "ends-soon".to_owned()),
         ("webhook", webhook.id.to_string()),
         ("reseller", reseller.to_string()),
         ("batch", batch.unwrap().to_string()),
@@ -379,7 +394,27 @@ async fn seen(
         payload: "{}".to_owned(),
         run_at: Timestamp::from_micros(i64::MAX / 2),
     };
+    let message = Message {
+        id: app.id(NOON),
+        tenant,
+        job: job.id,
+        grant: Some(grant),
+        recipient: "+254711000009".to_owned(),
+        body: format!("{mark}: hello"),
+        reason: "text".to_owned(),
+        sent_at: NOON,
+        state: MessageState::Sent,
+        state_at: NOON,
+        sender: None,
+        tries: Vec::new(),
+        parts: 1,
+        cost: None,
+        last_error: None,
+        poll_at: None,
+        polls: 0,
+    };
     let ids = BTreeMap::from([
+        ("message", message.id.to_string()),
         ("session", session.id.to_string()),
         ("cut", CutId::from_raw(cut.id).to_string()),
         ("job", job.id.to_string()),
@@ -392,6 +427,7 @@ async fn seen(
             lango_store::sessions::see_device(tx, tenant, mac, grant, NOON).await?;
             lango_store::cuts::insert(tx, std::slice::from_ref(&cut)).await?;
             lango_store::jobs::push(tx, std::slice::from_ref(&job)).await?;
+            lango_store::messages::insert(tx, &message).await?;
             let lines = lango_store::activity::page(tx, tenant, None, 1).await?;
             let receipts = lango_store::receipts::page(tx, tenant, None, 1).await?;
             Ok((lines[0].id, receipts[0].id))

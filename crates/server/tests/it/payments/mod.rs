@@ -1,0 +1,3 @@
+//! Money: the clients of payment providers against their stand-ins.
+
+mod providers;
