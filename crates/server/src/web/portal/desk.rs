@@ -6,6 +6,7 @@ use crate::messaging::notice::Notice;
 use crate::messaging::{self, MessageOrder};
 use crate::operations;
 use crate::operations::admit_device::{Admission, AdmissionState, move_device, want_admission};
+use crate::operations::begin_purchase::{self, Purchase, begin_purchase};
 use crate::operations::issue_vouchers::read_code;
 use crate::operations::plans_for_sale::{Offer, plans_for_sale};
 use crate::reconcile::connect::connect;
@@ -96,6 +97,9 @@ pub(crate) enum Refusal {
 pub(crate) enum NotBegun {
     NoSuchPlan,
     NoGateway,
+    /// The phone is being asked for something else.
+    PhoneBusy,
+    NotRenewable,
 }
 
 /// What became of a code.
@@ -247,15 +251,37 @@ fn refusal(why: FailureReason) -> Refusal {
     }
 }
 
-/// Asks a phone for money. There is nobody yet who takes any.
+/// Asks a phone for money. What the browser holds is renewed by it.
 pub(crate) async fn begin(
     app: &App,
     site: &Site,
+    visit: &Visit,
     plan: PlanId,
+    phone: &PhoneNumber,
     now: Timestamp,
 ) -> Result<Result<(), NotBegun>, Error> {
-    let is_sold = plans(app, site, now).await?.iter().any(|offer| offer.plan == plan);
-    Ok(Err(if is_sold { NotBegun::NoGateway } else { NotBegun::NoSuchPlan }))
+    let purchase = Purchase {
+        tenant: site.tenant.id,
+        plan,
+        gateway: None,
+        phone: phone.clone(),
+        customer: None,
+        renews: visit.holds,
+        router: Some(site.router.id),
+        mac: visit.mac,
+        address: visit.address.map(|address| address.to_string()),
+        language: visit.language,
+    };
+    match begin_purchase(app, purchase, now).await {
+        Ok(_) => Ok(Ok(())),
+        Err(begin_purchase::NotBegun::Store(error)) => Err(error),
+        Err(begin_purchase::NotBegun::NoGateway(_)) => Ok(Err(NotBegun::NoGateway)),
+        Err(begin_purchase::NotBegun::Busy(_)) => Ok(Err(NotBegun::PhoneBusy)),
+        Err(begin_purchase::NotBegun::NotOffered(_) | begin_purchase::NotBegun::Free) => {
+            Ok(Err(NotBegun::NoSuchPlan))
+        }
+        Err(begin_purchase::NotBegun::NotRenewable) => Ok(Err(NotBegun::NotRenewable)),
+    }
 }
 
 /// What a code is good for here. Costs nothing: who calls it counts the mistakes.

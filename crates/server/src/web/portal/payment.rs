@@ -56,12 +56,16 @@ async fn ask(visitor: &Visitor, plan: PlanId, phone: &PhoneNumber) -> Response {
     {
         return visitor.trouble(Reason::Busy);
     }
-    match desk::begin(&visitor.here.app, &visitor.site, plan, visitor.now).await {
+    let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
+    match desk::begin(app, site, visit, plan, phone, visitor.now).await {
         Ok(Ok(())) => respond::go(&visitor.link("wait")),
         Ok(Err(NotBegun::NoSuchPlan)) => {
             respond::go(&visitor.link_with("", &[("stay", "1"), ("wrong", "plan")]))
         }
         Ok(Err(NotBegun::NoGateway)) => visitor.trouble(Reason::Money),
+        Ok(Err(NotBegun::PhoneBusy)) => visitor.trouble(Reason::Busy),
+        // What is over for good is bought anew.
+        Ok(Err(NotBegun::NotRenewable)) => respond::go(&visitor.visit.empty_handed().link(app, "")),
         Err(error) => visitor.fault(&error),
     }
 }

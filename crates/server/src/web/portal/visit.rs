@@ -87,6 +87,11 @@ impl Visit {
         Visit { holds: Some(grant), ..self.clone() }
     }
 
+    /// The same visit with nothing in its hands.
+    pub(crate) fn empty_handed(&self) -> Visit {
+        Visit { holds: None, ..self.clone() }
+    }
+
     /// The address of a page for this visit. `page` is empty for the plans.
     pub(crate) fn link(&self, app: &App, page: &str) -> String {
         let slash = if page.is_empty() { "" } else { "/" };

@@ -47,6 +47,7 @@ impl Cafe {
             next_attempt_at: None,
             attempt: 1,
             last_error: None,
+            rings: true,
             version: 1,
         };
         let write = async move |tx: &mut Tx<'_>| lango_store::payments::insert(tx, &payment).await;
