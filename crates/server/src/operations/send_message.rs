@@ -151,7 +151,7 @@ async fn gather(
             let settings = MessageSettings::read(tx, tenant.id).await?;
             let able = able(tx, way, &tenant, &recipient, &desk).await?;
             let message = messages::of_job(tx, job.id).await?;
-            let facts = Facts { link: settings.link.clone(), ..facts };
+            let facts = Facts { link: settings.link(desk.public_url()), ..facts };
             let order = order.clone();
             Ok(Ok(Made { tenant, order, recipient, settings, facts, language, able, message }))
         })
