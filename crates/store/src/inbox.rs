@@ -81,8 +81,13 @@ const CLAIM: Sql = sql!(
      RETURNING id, tenant_id, gateway_id, payment_id, door, source, headers, body, received_at, \
      work_at, attempt, outcome"
 );
-const NEXT: Sql =
-    sql!("SELECT work_at FROM inbox WHERE work_at IS NOT NULL ORDER BY work_at LIMIT 1");
+const NEXT: Sql = sql!(
+    "WITH RECURSIVE gateway (id) AS (SELECT MIN(gateway_id) FROM inbox WHERE work_at IS NOT NULL \
+     UNION ALL SELECT (SELECT MIN(w.gateway_id) FROM inbox w WHERE w.work_at IS NOT NULL \
+     AND w.gateway_id > gateway.id) FROM gateway WHERE gateway.id IS NOT NULL) \
+     SELECT MIN(due) FROM (SELECT (SELECT MIN(w.work_at) FROM inbox w WHERE w.work_at IS NOT NULL \
+     AND w.gateway_id = gateway.id) AS due FROM gateway WHERE id IS NOT NULL) AS waiting"
+);
 const DONE: Sql =
     sql!("UPDATE inbox SET work_at = NULL, outcome = $1 WHERE id = $2 AND attempt = $3");
 const LATER: Sql =
@@ -142,7 +147,7 @@ pub async fn claim(
 
 /// When one is to be worked off next.
 pub async fn next(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
-    tx.optional(NEXT, &[]).await
+    tx.one(NEXT, &[]).await
 }
 
 /// Settles a message. False if somebody else has it by now: then nothing may follow from it.

@@ -142,8 +142,11 @@ const CLAIM: Sql = sql!(
      RETURNING id"
 );
 const NEXT: Sql = sql!(
-    "SELECT next_attempt_at FROM payments WHERE next_attempt_at IS NOT NULL \
-     ORDER BY next_attempt_at LIMIT 1"
+    "WITH RECURSIVE gateway (id) AS (SELECT MIN(gateway_id) FROM payments WHERE next_attempt_at IS NOT NULL \
+     UNION ALL SELECT (SELECT MIN(w.gateway_id) FROM payments w WHERE w.next_attempt_at IS NOT NULL \
+     AND w.gateway_id > gateway.id) FROM gateway WHERE gateway.id IS NOT NULL) \
+     SELECT MIN(due) FROM (SELECT (SELECT MIN(w.next_attempt_at) FROM payments w WHERE w.next_attempt_at IS NOT NULL \
+     AND w.gateway_id = gateway.id) AS due FROM gateway WHERE id IS NOT NULL) AS waiting"
 );
 const BY_ID: Sql = select!("WHERE id = $1");
 const RINGING: Sql = select!("WHERE ringing = $1 AND tenant_id = $2");
@@ -262,7 +265,7 @@ pub async fn claim(
 
 /// When a provider is to be asked next.
 pub async fn next(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
-    tx.optional(NEXT, &[]).await
+    tx.one(NEXT, &[]).await
 }
 
 /// One, if there is such a one.

@@ -75,16 +75,16 @@ const HOT: &[(&str, &str)] = &[
     ("admissions::FIND", PRIMARY),
     ("sessions::DEVICES_OF", "devices_of_grant"),
     ("sessions::RETIRE", "devices_unretired"),
-    ("payments::CLAIM", "payments_due_of_gateway"),
-    ("payments::WAITING", "payments_due_of_gateway"),
+    ("payments::CLAIM", "payments_due"),
+    ("payments::WAITING", "payments_due"),
     ("payments::NEXT", "payments_due"),
     ("payments::BY_DOOR", "payments_by_door"),
     ("payments::BY_PROVIDER_ID", "payments_by_provider_id"),
     ("payments::OF_DEVICE", "payments_of_device"),
     ("payments::OF_PHONE", "payments_of_phone"),
     ("payments::OF_GRANT", "payments_of_grant"),
-    ("inbox::CLAIM", "inbox_waiting_of_gateway"),
-    ("inbox::WAITING", "inbox_waiting_of_gateway"),
+    ("inbox::CLAIM", "inbox_waiting"),
+    ("inbox::WAITING", "inbox_waiting"),
     ("inbox::NEXT", "inbox_waiting"),
     ("inbox::OF_PAYMENT", "inbox_of_payment"),
     ("money_in::WAITING", "money_in_by_state"),
@@ -144,7 +144,13 @@ const PRIMARY: &str = "the key";
 const SELDOM: &str = "grants::FOR_NEW_ROUTER";
 
 /// What sorts what it has found, because that is little: a batch, or the rows of one thing.
-const SORTS: &[&str] = &["grants::DUE", "sessions::OPEN_ON", "webhooks::WAITING"];
+const SORTS: &[&str] = &[
+    "grants::DUE",
+    "sessions::OPEN_ON",
+    "webhooks::WAITING",
+    "payments::WAITING",
+    "inbox::WAITING",
+];
 
 async fn no_statement_reads_a_large_table_whole(store: &Store) {
     fill(store).await;
