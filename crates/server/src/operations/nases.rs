@@ -426,3 +426,4 @@ mod tests {
         assert!(shed.what.starts_with("2 "), "{shed:?}");
     }
 }
+                interim_at: None,
