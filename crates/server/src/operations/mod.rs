@@ -32,6 +32,7 @@ pub mod read_freeradius_sessions;
 pub mod record_outcomes;
 pub mod record_presence;
 pub mod retry_job;
+pub mod router_api;
 pub mod run_task;
 pub mod settle_job;
 pub mod webhook;

@@ -5,10 +5,12 @@ mod books;
 mod faults;
 mod others;
 mod plans;
+mod second_way;
 mod shops;
 mod stories;
 mod storm;
 mod tally;
+mod terms;
 mod town;
 mod view;
 
