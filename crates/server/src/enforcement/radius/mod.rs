@@ -24,6 +24,8 @@ use std::net::SocketAddr;
 
 /// How often a NAS is asked for a sign of life.
 const PING_EVERY: Span = Span::seconds(30);
+/// How long the terms of a login are those of now, where a change of them cannot be told.
+const JUST_NOW: Span = Span::seconds(30);
 /// What no session is called.
 const NOBODY: &str = "lango-is-anybody-there";
 
@@ -160,7 +162,13 @@ impl RadiusNas {
         }
         self.observed.by_api_only = true;
         let sessions = match self.sessions_of(order).await {
-            Ok(sessions) => must_end(sessions, order.wanted),
+            Ok(mut sessions) => {
+                let now = self.app.clock().now();
+                // A first login is a change as well, and its session knows of it already.
+                let is_told = matches!(order.wanted, Wanted::Allowed(_));
+                sessions.open.retain(|session| !(is_told && has_just_begun(session, now)));
+                must_end(sessions, order.wanted)
+            }
             Err(failed) => return failed,
         };
         let cookies = if order.wanted == Wanted::Cut { Cookies::Remove } else { Cookies::Keep };
@@ -500,6 +508,11 @@ impl Probe {
 pub async fn probe(address: SocketAddr, secret: Secret, probe: Probe) -> Result<Answer, String> {
     let asked = Desk::new(address, secret).order(|identifier| probe.draft(identifier)).await;
     asked.map_err(|silent| crate::observe::chain(&silent))
+}
+
+/// Whether nothing is known of a session but that it began, a moment ago by our own clock.
+fn has_just_begun(session: &RadiusSession, now: Timestamp) -> bool {
+    session.uptime.is_zero() && now.since(session.updated_at) < JUST_NOW
 }
 
 /// Which sessions must end for what is wanted, where none can be changed.
