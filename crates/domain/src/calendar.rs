@@ -118,7 +118,7 @@ impl Zone {
     }
 
     /// The day on which people at that place are.
-    pub(crate) fn date_of(&self, at: Timestamp) -> Date {
+    pub fn date_of(&self, at: Timestamp) -> Date {
         at.to_jiff().to_zoned(self.0.clone()).date()
     }
 

@@ -116,8 +116,24 @@ id!(/// The proof of a cut.
     CutId, 'x', "cut");
 id!(/// The proof of money.
     ReceiptId, 'e', "receipt");
+id!(/// An intent to pay, and what became of it.
+    PaymentId, 'o', "payment");
+id!(/// An account with a payment provider.
+    GatewayId, 'n', "gateway");
+id!(/// A message of a payment provider, as it came.
+    InboxId, 'i', "inbox");
+id!(/// Money that came.
+    MoneyId, 'h', "money");
+id!(/// A line of the ledger.
+    PostingId, 'l', "posting");
 id!(/// An action on many things at once.
     TaskId, 'b', "task");
+id!(/// Vouchers that were made together.
+    BatchId, 'v', "voucher batch");
+id!(/// Somebody who sells vouchers for the business.
+    ResellerId, 'z', "reseller");
+id!(/// A gateway that takes texts.
+    SenderId, 'q', "sender");
 
 fn print(raw: i64) -> [u8; LENGTH] {
     let mut rest = raw as u64;

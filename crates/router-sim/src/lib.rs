@@ -15,6 +15,6 @@ pub use lango_radius::accounting::{Status, TerminateCause};
 pub use lango_routeros::values::MacAddress;
 pub use router::{Account, Reboot, Router, RouterSim, Settings};
 pub use world::{
-    AccountingReport, Change, Delivery, Obstacle, Pasted, PersonEvent, RadiusCounters, RadiusEvent,
-    Row, Trap, Verdict, Way,
+    AccountingReport, Change, Delivery, Fetched, Obstacle, Pasted, PersonEvent, RadiusCounters,
+    RadiusEvent, Row, Trap, Verdict, Way,
 };

@@ -23,7 +23,8 @@ use crate::world::hotspot::Login;
 use crate::world::radius::AUTHORIZING;
 use crate::world::row::Wanted;
 use crate::world::{
-    Answer, Command, Make, Page, Pasted, Permissions, PersonEvent, Row, Trap, Verdict, World,
+    Answer, Command, Fetched, Make, Opened, Page, Pasted, Permissions, PersonEvent, Row, Trap,
+    Verdict, World,
 };
 
 /// How often a running router looks at the clock by itself.
@@ -510,6 +511,36 @@ impl Router {
         password: &str,
     ) -> Result<(), String> {
         inside(self.with(|world| world.type_in(mac, user, password, Page::Portal)))
+    }
+
+    /// Opens an address with a guest's browser: by plain HTTP, or with HTTPS, which the router
+    /// never answers itself. One that is the router's own, such as a `link-login-only` with
+    /// `username` and `password`, logs in; if RADIUS has to be asked, that is waited for.
+    pub async fn open_page(&self, mac: MacAddress, url: &str) -> Fetched {
+        let (login, dst) = match self.with(|world| world.open_page(mac, url)) {
+            Opened::Done(fetched) => return fetched,
+            Opened::LoggingIn { login, dst } => (login, dst),
+        };
+        let told = self.outcome(|_| login).await;
+        self.with(|world| world.after_login(mac, &dst, &told))
+    }
+
+    /// Whether a guest reaches a host now: by his login, or by the walled garden.
+    pub fn can_reach(&self, mac: MacAddress, host: &str) -> Verdict {
+        self.with(|world| match world.address_of(mac) {
+            Some(ip) => world.can_reach(mac, ip, host),
+            None => Verdict::not_attached(),
+        })
+    }
+
+    /// What DHCP tells a guest's machine, by the number of the option.
+    pub fn dhcp_option(&self, mac: MacAddress, code: u8) -> Option<String> {
+        self.with(|world| world.dhcp_option(world.address_of(mac)?, code))
+    }
+
+    /// Puts something where `/tool fetch` finds it.
+    pub fn publish(&self, url: &str, text: &str) {
+        self.with(|world| world.publish(url, text));
     }
 
     /// Presses the trial button of the login page.

@@ -1,16 +1,18 @@
 //! What is built once and handed to everybody: the store, the clock, the key, the numbers.
 
 use crate::clock::Clock;
+use crate::config::public_url::PublicUrl;
 use crate::feed::Feed;
 use crate::observe::metrics::Metrics;
 use crate::observe::pulse::Pulse;
 use lango_domain::access::Access;
-use lango_domain::ids::{GrantId, Id, IdSequence, RouterId, WebhookId};
+use lango_domain::ids::{GrantId, Id, IdSequence, RouterId, SenderId, WebhookId};
+use lango_domain::mac_address::MacAddress;
 use lango_domain::time::Timestamp;
 use lango_store::secrets::SecretKey;
 use lango_store::{Error, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
 /// The application. Cheap to clone; all clones are the same one.
@@ -27,6 +29,7 @@ struct Shared {
     routers_changed: Notify,
     feed: Feed,
     webhooks_may_be_private: AtomicBool,
+    public_url: OnceLock<PublicUrl>,
 }
 
 impl App {
@@ -47,6 +50,7 @@ impl App {
             routers_changed,
             feed,
             webhooks_may_be_private: AtomicBool::new(false),
+            public_url: OnceLock::new(),
         }))
     }
 
@@ -85,6 +89,16 @@ impl App {
         self.0.webhooks_may_be_private.store(may, Ordering::Relaxed);
     }
 
+    /// Where customers reach the portal from outside, if it is said.
+    pub fn public_url(&self) -> Option<&PublicUrl> {
+        self.0.public_url.get()
+    }
+
+    /// Says where customers reach the portal from outside. The first to say it is believed.
+    pub fn is_reached_at(&self, url: PublicUrl) {
+        let _ = self.0.public_url.set(url);
+    }
+
     /// Seals what a webhook's messages are signed with.
     pub fn seal_webhook(&self, webhook: WebhookId, clear: &[u8]) -> Vec<u8> {
         self.0.key.seal(&format!("secret of {webhook}"), clear)
@@ -96,6 +110,25 @@ impl App {
     /// It was sealed with another key.
     pub fn open_webhook(&self, webhook: WebhookId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
         self.0.key.open(&format!("secret of {webhook}"), sealed)
+    }
+
+    /// Seals what proves to a gateway that it is us.
+    pub fn seal_sender(&self, sender: SenderId, clear: &[u8]) -> Vec<u8> {
+        self.0.key.seal(&format!("secret of {sender}"), clear)
+    }
+
+    /// Opens what proves to a gateway that it is us.
+    ///
+    /// # Errors
+    /// It was sealed with another key.
+    pub fn open_sender(&self, sender: SenderId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        self.0.key.open(&format!("secret of {sender}"), sealed)
+    }
+
+    /// What a gateway's reports must have in their path.
+    pub fn report_token(&self, sender: SenderId) -> String {
+        let hash = self.0.key.keyed_hash("message reports", sender.to_string().as_bytes());
+        hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// A new id for a thing that comes into being at `now`.
@@ -142,6 +175,26 @@ impl App {
     /// They were sealed with another key.
     pub fn open_credentials(&self, router: RouterId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
         self.0.key.open(&format!("credentials of {router}"), sealed)
+    }
+
+    /// Seals the one-time password of a device at a router.
+    pub fn seal_admission(&self, router: RouterId, mac: MacAddress, clear: &str) -> Vec<u8> {
+        self.0.key.seal(&format!("admission of {mac} at {router}"), clear.as_bytes())
+    }
+
+    /// Opens the one-time password of a device at a router.
+    ///
+    /// # Errors
+    /// It was sealed with another key.
+    pub fn open_admission(
+        &self,
+        router: RouterId,
+        mac: MacAddress,
+        sealed: &[u8],
+    ) -> Result<String, Error> {
+        let context = format!("admission of {mac} at {router}");
+        let clear = self.0.key.open(&context, sealed)?;
+        String::from_utf8(clear).map_err(|_| Error::Secret { context, reason: "it is not text" })
     }
 
     /// What a login is looked up by. A stolen database without the key gives no codes away.

@@ -6,7 +6,7 @@ use crate::messaging::sender::Sender;
 use crate::observe::pulse::{self, Engine};
 use crate::operations::clean_up;
 use crate::reconcile::supervisor::{Boards, Supervisor};
-use crate::{deadlines, feed, jobs, radius, web, webhooks};
+use crate::{deadlines, feed, jobs, messaging, radius, web, webhooks};
 use lango_domain::time::Span;
 use lango_routeros::Timeouts;
 use std::time::Duration;
@@ -54,6 +54,7 @@ pub fn start(
     spawn(&mut tasks, "jobs", jobs::run(app.clone(), sender, stop.clone()));
     spawn(&mut tasks, "housekeeping", housekeeping(app.clone(), stop.clone()));
     spawn(&mut tasks, "feed", feed::run(app.clone(), stop.clone()));
+    spawn(&mut tasks, "messages", messaging::engine::run(app.clone(), stop.clone()));
     spawn(&mut tasks, "webhooks", webhooks::run(app.clone(), stop.clone()));
     spawn(&mut tasks, "pulse", pulse::run(app.clone(), stop.clone()));
     if let Some(bound) = radius {

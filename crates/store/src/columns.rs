@@ -2,8 +2,9 @@
 
 use crate::stored_as;
 use lango_domain::ids::{
-    ActivityId, CustomerId, DeliveryId, DeviceId, GrantId, Id, JobId, MessageId, PlanId, RouterId,
-    SessionId, TaskId, TenantId, TokenId, UserId, WebhookId,
+    ActivityId, BatchId, CustomerId, DeliveryId, DeviceId, GatewayId, GrantId, Id, InboxId, JobId,
+    MessageId, MoneyId, PaymentId, PlanId, PostingId, ResellerId, RouterId, SenderId, SessionId,
+    TaskId, TenantId, TokenId, UserId, WebhookId,
 };
 use lango_domain::language::Language;
 use lango_domain::mac_address::MacAddress;
@@ -20,8 +21,9 @@ macro_rules! ids {
     )* };
 }
 ids!(
-    TenantId, RouterId, PlanId, CustomerId, DeviceId, GrantId, SessionId, JobId, ActivityId,
-    MessageId, TokenId, UserId, WebhookId, DeliveryId, TaskId
+    ActivityId, BatchId, CustomerId, DeliveryId, DeviceId, GatewayId, GrantId, InboxId, JobId,
+    MessageId, MoneyId, PaymentId, PlanId, PostingId, ResellerId, RouterId, SenderId, SessionId,
+    TaskId, TenantId, TokenId, UserId, WebhookId
 );
 
 stored_as!(Timestamp: i64, |micros| Some(Timestamp::from_micros(micros)), |at| at.micros());

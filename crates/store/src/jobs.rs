@@ -2,7 +2,7 @@
 //! necessary. A job has a reason, and one reason makes one job ever.
 
 use crate::{Arg, Error, FromRow, Order, Row, Sql, ToArg, ToArgs, Topic, Tx, args, bulk, sql};
-use lango_domain::ids::{GrantId, Id, JobId, MessageId, TenantId};
+use lango_domain::ids::{GrantId, Id, JobId, TenantId};
 use lango_domain::time::Timestamp;
 
 /// A job to be done.
@@ -104,41 +104,8 @@ impl FromRow for JobLine {
     }
 }
 
-/// A text that was handed to the sender.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
-pub struct Message {
-    /// Its identity.
-    pub id: MessageId,
-    /// In whose name.
-    pub tenant: TenantId,
-    /// The job that asked for it.
-    pub job: JobId,
-    /// About which grant.
-    pub grant: Option<GrantId>,
-    /// To which number.
-    pub recipient: String,
-    /// The text.
-    pub body: String,
-    /// Why.
-    pub reason: String,
-    /// When.
-    pub sent_at: Timestamp,
-}
-
-impl FromRow for Message {
-    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
-        Ok(Message {
-            id: row.get(0)?,
-            tenant: row.get(1)?,
-            job: row.get(2)?,
-            grant: row.get(3)?,
-            recipient: row.get(4)?,
-            body: row.get(5)?,
-            reason: row.get(6)?,
-            sent_at: row.get(7)?,
-        })
-    }
-}
+/// Texts: their records are in [`messages`](crate::messages).
+pub use crate::messages::{Message, page as messages};
 
 const PUSH: crate::Bulk = bulk!(
     sqlite: "INSERT INTO jobs (id, tenant_id, grant_id, kind, once_key, payload, run_at, attempt, \
@@ -175,15 +142,12 @@ const LAST_GIVEN_UP: Sql = sql!(
     "SELECT last_error FROM jobs WHERE tenant_id = $1 AND gave_up = 1 AND finished_at > $2 \
      AND last_error IS NOT NULL ORDER BY finished_at DESC LIMIT 1"
 );
-const LOG: Sql = sql!(
-    "INSERT INTO messages (id, tenant_id, job_id, grant_id, recipient, body, reason, sent_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
+// Only who still has the job may go on: his lease can have passed to another.
+const HOLD: Sql = sql!("UPDATE jobs SET run_at = $1 WHERE id = $2 AND attempt = $3");
+const REOPEN: Sql = sql!(
+    "UPDATE jobs SET run_at = $1, finished_at = NULL, gave_up = 0 \
+     WHERE tenant_id = $2 AND id = $3 AND run_at IS NULL"
 );
-const MESSAGES: Sql = sql!(
-    "SELECT id, tenant_id, job_id, grant_id, recipient, body, reason, sent_at FROM messages \
-     WHERE tenant_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
-);
-
 const BY_ID: Sql = sql!(
     "SELECT id, grant_id, kind, run_at, attempt, last_error, finished_at, gave_up FROM jobs \
      WHERE tenant_id = $1 AND id = $2"
@@ -213,8 +177,8 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     COUNT_WAITING,
     COUNT_GIVEN_UP,
     LAST_GIVEN_UP,
-    LOG,
-    MESSAGES,
+    HOLD,
+    REOPEN,
     BY_ID,
     PAGE,
     PAGE_BACKWARDS,
@@ -283,22 +247,21 @@ pub async fn last_given_up(
     tx.optional(LAST_GIVEN_UP, &args![tenant, since]).await
 }
 
-/// Keeps a sent message. A second one of the same job is not kept.
-pub async fn log_message(tx: &mut Tx<'_>, message: &Message) -> Result<(), Error> {
-    let m = message;
-    let row = args![m.id, m.tenant, m.job, m.grant, m.recipient, m.body, m.reason, m.sent_at];
-    tx.execute(LOG, &row).await.map(drop)
+/// Keeps a claimed job until `lease`. False if somebody else has it by now.
+pub async fn hold(tx: &mut Tx<'_>, job: &Job, lease: Timestamp) -> Result<bool, Error> {
+    Ok(tx.execute(HOLD, &args![lease, job.id, job.attempt]).await? == 1)
 }
 
-/// A tenant's messages, latest first, before the one given.
-pub async fn messages(
+/// Has a job done once more that was over.
+pub async fn reopen(
     tx: &mut Tx<'_>,
     tenant: TenantId,
-    before: Option<MessageId>,
-    limit: i64,
-) -> Result<Vec<Message>, Error> {
-    let before = before.unwrap_or(MessageId::from_raw(i64::MAX));
-    tx.all(MESSAGES, &args![tenant, before, limit]).await
+    id: JobId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    tx.execute(REOPEN, &args![now, tenant, id]).await?;
+    tx.wake(Topic::Jobs);
+    Ok(())
 }
 
 /// One job, if the tenant has such a one.

@@ -5,6 +5,7 @@ use crate::{Error, FromRow, Row, Sql, Tx, args, sql};
 use lango_domain::ids::{Id, PlanId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::plan::{Plan, Terms};
+use lango_domain::sale::Sale;
 use lango_domain::time::Timestamp;
 
 /// The number of a set of terms.
@@ -21,6 +22,8 @@ pub struct StoredPlan {
     pub retired_at: Option<Timestamp>,
     /// Grows with every change.
     pub version: i64,
+    /// How it is put before customers.
+    pub sale: Sale,
 }
 
 impl FromRow for StoredPlan {
@@ -33,32 +36,33 @@ impl FromRow for StoredPlan {
             terms: crate::json::read("terms.body", &row.get::<String>(6)?)?,
         };
         let (terms_id, retired_at, version) = (row.get(5)?, row.get(7)?, row.get(8)?);
-        Ok(StoredPlan { plan, terms_id, retired_at, version })
+        let sale = crate::json::read("plans.sale", &row.get::<String>(9)?)?;
+        Ok(StoredPlan { plan, terms_id, retired_at, version, sale })
     }
 }
 
 const INSERT: Sql = sql!(
-    "INSERT INTO plans (id, tenant_id, name, price, currency, terms_id, created_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7)"
+    "INSERT INTO plans (id, tenant_id, name, price, currency, terms_id, sale, created_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 );
 const OF_TENANT: Sql = sql!(
     "SELECT p.id, p.tenant_id, p.name, p.price, p.currency, p.terms_id, t.body, p.retired_at, \
-     p.version \
+     p.version, p.sale \
      FROM plans p JOIN terms t ON t.id = p.terms_id WHERE p.tenant_id = $1 ORDER BY p.name"
 );
 const BY_NAME: Sql = sql!(
     "SELECT p.id, p.tenant_id, p.name, p.price, p.currency, p.terms_id, t.body, p.retired_at, \
-     p.version \
+     p.version, p.sale \
      FROM plans p JOIN terms t ON t.id = p.terms_id WHERE p.tenant_id = $1 AND p.name = $2"
 );
 const BY_ID: Sql = sql!(
     "SELECT p.id, p.tenant_id, p.name, p.price, p.currency, p.terms_id, t.body, p.retired_at, \
-     p.version \
+     p.version, p.sale \
      FROM plans p JOIN terms t ON t.id = p.terms_id WHERE p.id = $1"
 );
 const CHANGE: Sql = sql!(
     "UPDATE plans SET name = $1, price = $2, currency = $3, terms_id = $4, retired_at = $5, \
-     version = version + 1 WHERE id = $6 AND version = $7"
+     sale = $6, version = version + 1 WHERE id = $7 AND version = $8"
 );
 const KNOWN_TERMS: Sql = sql!("SELECT id FROM terms WHERE tenant_id = $1 AND hash = $2");
 const INSERT_TERMS: Sql = sql!(
@@ -70,10 +74,16 @@ pub(crate) const STATEMENTS: &[Sql] =
     &[INSERT, OF_TENANT, BY_NAME, BY_ID, CHANGE, KNOWN_TERMS, INSERT_TERMS];
 
 /// Adds a plan.
-pub async fn insert(tx: &mut Tx<'_>, plan: &Plan, now: Timestamp) -> Result<TermsId, Error> {
+pub async fn insert(
+    tx: &mut Tx<'_>,
+    plan: &Plan,
+    sale: &Sale,
+    now: Timestamp,
+) -> Result<TermsId, Error> {
     let terms_id = keep_terms(tx, plan.tenant, &plan.terms, plan.id.raw()).await?;
-    let price = plan.price;
-    let row = args![plan.id, plan.tenant, plan.name, price.amount, price.currency, terms_id, now];
+    let (price, sale) = (plan.price, crate::json::write(sale));
+    let row =
+        args![plan.id, plan.tenant, plan.name, price.amount, price.currency, terms_id, sale, now];
     tx.execute(INSERT, &row).await?;
     Ok(terms_id)
 }
@@ -108,10 +118,10 @@ pub async fn find(tx: &mut Tx<'_>, id: PlanId) -> Result<Option<StoredPlan>, Err
 /// # Errors
 /// [`Error::Retry`] if somebody else changed it meanwhile; [`Error::Conflict`] if the name is taken.
 pub async fn change(tx: &mut Tx<'_>, stored: &StoredPlan) -> Result<(), Error> {
-    let StoredPlan { plan, terms_id, retired_at, version } = stored;
-    let price = plan.price;
-    let row =
-        args![plan.name, price.amount, price.currency, terms_id, retired_at, plan.id, version];
+    let StoredPlan { plan, terms_id, retired_at, version, sale } = stored;
+    let (price, sale) = (plan.price, crate::json::write(sale));
+    let (amount, currency) = (price.amount, price.currency);
+    let row = args![plan.name, amount, currency, terms_id, retired_at, sale, plan.id, version];
     crate::written_once(tx.execute(CHANGE, &row).await?, "changing a plan")
 }
 

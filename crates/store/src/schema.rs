@@ -21,6 +21,22 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "freeradius",
         text: include_str!("../migrations/0004_freeradius.sql"),
     },
+    Migration { number: 5, name: "money", text: include_str!("../migrations/0005_money.sql") },
+    Migration {
+        number: 6,
+        name: "messages",
+        text: include_str!("../migrations/0006_messages.sql"),
+    },
+    Migration {
+        number: 7,
+        name: "vouchers",
+        text: include_str!("../migrations/0007_vouchers.sql"),
+    },
+    Migration {
+        number: 8,
+        name: "handover",
+        text: include_str!("../migrations/0008_handover.sql"),
+    },
 ];
 
 /// Every statement of the program.
@@ -42,6 +58,17 @@ pub fn statements() -> Vec<Sql> {
         crate::webhooks::STATEMENTS,
         crate::tasks::STATEMENTS,
         crate::radius::STATEMENTS,
+        crate::gateways::STATEMENTS,
+        crate::payments::STATEMENTS,
+        crate::inbox::STATEMENTS,
+        crate::money_in::STATEMENTS,
+        crate::ledger::STATEMENTS,
+        crate::trials::STATEMENTS,
+        crate::resellers::STATEMENTS,
+        crate::batches::STATEMENTS,
+        crate::admissions::STATEMENTS,
+        crate::senders::STATEMENTS,
+        crate::messages::STATEMENTS,
     ]
     .concat()
 }
@@ -59,6 +86,9 @@ pub fn bulks() -> Vec<Bulk> {
         crate::tasks::BULKS,
         crate::webhooks::BULKS,
         crate::radius::BULKS,
+        crate::inbox::BULKS,
+        crate::ledger::BULKS,
+        crate::batches::BULKS,
     ]
     .concat()
 }

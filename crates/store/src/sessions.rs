@@ -119,6 +119,8 @@ const OPEN_OF_GRANT: Sql = sql!(
     "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
      FROM sessions WHERE router_id = $1 AND grant_id = $2 AND ended_at IS NULL ORDER BY id"
 );
+const OPEN_OF_DEVICE: Sql = listed!("router_id = $1 AND mac = $2 AND ended_at IS NULL");
+const OPEN_AT: Sql = listed!("router_id = $1 AND address = $2 AND ended_at IS NULL");
 const OF_GRANT: Sql = sql!(
     "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
      FROM sessions WHERE grant_id = $1 ORDER BY id DESC LIMIT $2"
@@ -152,6 +154,8 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     REOPEN,
     OPEN_ON,
     OPEN_OF_GRANT,
+    OPEN_OF_DEVICE,
+    OPEN_AT,
     OF_GRANT,
     SEE_DEVICE,
     DEVICES_OF,
@@ -206,6 +210,25 @@ pub async fn open_of_grant(
     grant: GrantId,
 ) -> Result<Vec<Session>, Error> {
     tx.all(OPEN_OF_GRANT, &args![router, grant]).await
+}
+
+/// A device's sessions that last on a router, as far as we know; one, unless it was missed that
+/// another ended.
+pub async fn open_of_device(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    mac: MacAddress,
+) -> Result<Vec<Session>, Error> {
+    tx.all(OPEN_OF_DEVICE, &args![router, mac]).await
+}
+
+/// The sessions that last on a router at an address, as far as we know; likewise.
+pub async fn open_at(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    address: &str,
+) -> Result<Vec<Session>, Error> {
+    tx.all(OPEN_AT, &args![router, address]).await
 }
 
 /// A grant's sessions, latest first.

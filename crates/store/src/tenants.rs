@@ -5,7 +5,7 @@ use lango_domain::calendar::Zone;
 use lango_domain::ids::{TenantId, TokenId, UserId};
 use lango_domain::language::Language;
 use lango_domain::money::Currency;
-use lango_domain::phone_number::Country;
+use lango_domain::phone_number::{Country, PhoneNumber};
 use lango_domain::role::Role;
 use lango_domain::time::{Span, Timestamp};
 
@@ -30,6 +30,8 @@ pub struct Tenant {
     pub created_at: Timestamp,
     /// Grows with every change.
     pub version: i64,
+    /// Whom its customers call.
+    pub help_phone: Option<PhoneNumber>,
 }
 
 impl FromRow for Tenant {
@@ -44,6 +46,7 @@ impl FromRow for Tenant {
             device_retention: row.get(6)?,
             created_at: row.get(7)?,
             version: row.get(8)?,
+            help_phone: row.get(9)?,
         })
     }
 }
@@ -53,16 +56,16 @@ const INSERT: Sql = sql!(
      created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 );
 const ALL: Sql = sql!(
-    "SELECT id, name, country, zone, language, currency, device_retention, created_at, version \
-     FROM tenants ORDER BY id"
+    "SELECT id, name, country, zone, language, currency, device_retention, created_at, version, \
+     help_phone FROM tenants ORDER BY id"
 );
 const BY_ID: Sql = sql!(
-    "SELECT id, name, country, zone, language, currency, device_retention, created_at, version \
-     FROM tenants WHERE id = $1"
+    "SELECT id, name, country, zone, language, currency, device_retention, created_at, version, \
+     help_phone FROM tenants WHERE id = $1"
 );
 const CHANGE: Sql = sql!(
     "UPDATE tenants SET name = $1, zone = $2, language = $3, device_retention = $4, \
-     version = version + 1 WHERE id = $5 AND version = $6"
+     help_phone = $5, version = version + 1 WHERE id = $6 AND version = $7"
 );
 const INSERT_STAFF: Sql = sql!(
     "INSERT INTO staff (id, tenant_id, email, password_hash, role, created_at) \
@@ -129,14 +132,15 @@ pub async fn find(tx: &mut Tx<'_>, id: TenantId) -> Result<Option<Tenant>, Error
     tx.optional(BY_ID, &args![id]).await
 }
 
-/// Writes a changed tenant back: its name, zone, language and retention. Its version must be as
+/// Writes a changed tenant back: its name, zone, language, retention and help. Its version must be as
 /// read and grows by one.
 ///
 /// # Errors
 /// [`Error::Retry`] if somebody else changed it meanwhile.
 pub async fn change(tx: &mut Tx<'_>, tenant: &Tenant) -> Result<(), Error> {
     let t = tenant;
-    let row = args![t.name, t.zone, t.language, t.device_retention, t.id, t.version];
+    let (name, retention) = (&t.name, t.device_retention);
+    let row = args![name, t.zone, t.language, retention, t.help_phone, t.id, t.version];
     super::written_once(tx.execute(CHANGE, &row).await?, "changing a business")
 }
 

@@ -17,8 +17,12 @@ pub enum Topic {
     Jobs,
     /// Something was written into the account.
     Activity,
+    /// Money is to be asked for, or a provider said something.
+    Money,
     /// What this router is wanted to hold has changed.
     Router(i64),
+    /// A device at this router was logged in, or is one step further.
+    Admissions(i64),
 }
 
 /// One listener's place. A wake that comes while nobody waits is kept, once.
@@ -93,7 +97,9 @@ pub(crate) fn payload(topics: &BTreeSet<Topic>) -> String {
             Topic::Deadlines => "d".to_owned(),
             Topic::Jobs => "j".to_owned(),
             Topic::Activity => "a".to_owned(),
+            Topic::Money => "m".to_owned(),
             Topic::Router(router) => format!("r{router}"),
+            Topic::Admissions(router) => format!("h{router}"),
         })
         .collect();
     let text = words.join(",");
@@ -106,7 +112,11 @@ fn read_payload(text: &str) -> Option<BTreeSet<Topic>> {
             "d" => Some(Topic::Deadlines),
             "j" => Some(Topic::Jobs),
             "a" => Some(Topic::Activity),
-            _ => word.strip_prefix('r')?.parse().ok().map(Topic::Router),
+            "m" => Some(Topic::Money),
+            _ => match word.strip_prefix('h') {
+                Some(router) => router.parse().ok().map(Topic::Admissions),
+                None => word.strip_prefix('r')?.parse().ok().map(Topic::Router),
+            },
         })
         .collect()
 }
@@ -120,6 +130,7 @@ mod tests {
         let topics = BTreeSet::from([Topic::Jobs, Topic::Router(17), Topic::Deadlines]);
         assert_eq!(payload(&topics), "d,j,r17");
         assert_eq!(read_payload("d,j,r17"), Some(topics));
+        assert_eq!(read_payload("h5"), Some(BTreeSet::from([Topic::Admissions(5)])));
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Router {
         self.outcome(|world| world.type_in(mac, user, password, Page::Portal)).await
     }
 
-    async fn outcome(
+    pub(crate) async fn outcome(
         &self,
         attempt: impl FnOnce(&mut World) -> Result<Login, String>,
     ) -> Result<(), String> {

@@ -130,6 +130,10 @@ impl World {
                 permissions.demand("reboot")?;
                 return Ok(Answer::Reboot);
             }
+            "/tool/fetch" => {
+                permissions.demand("test")?;
+                return self.fetch(command);
+            }
             "/ping" | "/tool/ping" => {
                 permissions.demand("test")?;
                 return Ok(Answer::Rows(Vec::new()));

@@ -296,6 +296,12 @@ menus! {
         name: Some("name"),
         ..Menu::EMPTY
     },
+    DhcpOptionSet: Menu {
+        path: "/ip/dhcp-server/option/sets",
+        fields: &[text("name"), text("options"), text("comment")],
+        name: Some("name"),
+        ..Menu::EMPTY
+    },
     Arp: Menu {
         path: "/ip/arp",
         fields: &[

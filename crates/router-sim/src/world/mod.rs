@@ -3,6 +3,7 @@
 //! every entrance first brings the world to the caller's instant, working off each deadline at the
 //! instant at which it was due and in order. Knows nothing of who has paid for what.
 
+mod captive;
 pub(crate) mod command;
 mod connections;
 mod console;
@@ -32,6 +33,8 @@ use lango_radius::ErrorCause;
 use lango_routeros::values::MacAddress;
 use tokio::sync::broadcast;
 
+pub use captive::Fetched;
+pub(crate) use captive::Opened;
 pub(crate) use command::{Answer, Command, Permissions};
 pub use console::Pasted;
 pub(crate) use people::Page;
@@ -88,6 +91,8 @@ pub(crate) struct World {
     /// Address-list entries that cover more than one address.
     wide_entries: BTreeSet<Id>,
     people: people::People,
+    /// What the router can fetch, by address.
+    web: HashMap<String, String>,
     /// Grows with every change of any row.
     changes: u64,
     deadlines: BTreeSet<(i64, u64, Deadline)>,
@@ -137,6 +142,7 @@ impl World {
             list_ends: HashMap::new(),
             wide_entries: BTreeSet::new(),
             people: people::People::default(),
+            web: HashMap::new(),
             changes: 0,
             deadlines: BTreeSet::new(),
             deadline_number: 0,

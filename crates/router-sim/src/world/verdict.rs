@@ -47,6 +47,11 @@ pub enum Way {
     MacLogin,
     /// An ip-binding lets it pass the hotspot by.
     Bypassed,
+    /// It is not logged in, but may reach that host all the same.
+    WalledGarden {
+        /// Which host.
+        host: String,
+    },
     /// It has a PPP session.
     PppSession {
         /// Under this name.
@@ -109,6 +114,7 @@ impl fmt::Display for Way {
             Way::MacCookie { user } => write!(f, "a MAC cookie will log {user} in"),
             Way::MacLogin => f.write_str("its hardware address will log it in"),
             Way::Bypassed => f.write_str("an ip-binding bypasses the hotspot"),
+            Way::WalledGarden { host } => write!(f, "the walled garden lets it reach {host}"),
             Way::PppSession { user } => write!(f, "PPP session of {user}"),
             Way::OwnAddress => f.write_str("no rule minds its address"),
             Way::Established { fasttracked: true } => {

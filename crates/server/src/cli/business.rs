@@ -16,7 +16,7 @@ use std::process::ExitCode;
 pub(super) enum BusinessCommand {
     /// The businesses there are, oldest first
     List(ListArguments),
-    /// Change a business's name, zone, language or how long it remembers devices
+    /// Change a business's name, zone, language, help number …
     Change(ChangeArguments),
 }
 
@@ -31,7 +31,7 @@ pub(super) struct ListArguments {
 #[command(after_help = "Examples:\n  lango business change --name \"Hotel ABC\"\n  \
                         lango business change --language sw --tenant \"Cafe\"")]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(true)
-                .args(["name", "zone", "language", "remember_devices"])))]
+                .args(["name", "zone", "language", "remember_devices", "help_phone", "no_help_phone"])))]
 #[command(override_usage = "lango business change [OPTIONS]")]
 pub(super) struct ChangeArguments {
     /// Its name from now on, as customers read it
@@ -46,6 +46,12 @@ pub(super) struct ChangeArguments {
     /// After how long unused a device is forgotten
     #[arg(long, value_name = "TIME")]
     remember_devices: Option<Span>,
+    /// Whom its customers call; stands on vouchers and in the portal
+    #[arg(long, value_name = "PHONE", conflicts_with = "no_help_phone")]
+    help_phone: Option<String>,
+    /// Show customers no number
+    #[arg(long)]
+    no_help_phone: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -68,11 +74,12 @@ fn as_json(tenant: &Tenant) -> serde_json::Value {
         "id": tenant.id, "name": tenant.name, "country": tenant.country, "zone": tenant.zone,
         "language": tenant.language, "currency": tenant.currency,
         "device_retention_seconds": tenant.device_retention.as_seconds(),
+        "help_phone": tenant.help_phone,
         "created_at": tenant.created_at, "version": tenant.version,
     })
 }
 
-const COLUMNS: [&str; 8] = [
+const COLUMNS: [&str; 9] = [
     "id",
     "name",
     "country",
@@ -80,6 +87,7 @@ const COLUMNS: [&str; 8] = [
     "language",
     "currency",
     "device_retention_seconds",
+    "help_phone",
     "created_at",
 ];
 
@@ -107,8 +115,18 @@ async fn list(desk: &Desk, arguments: &ListArguments) -> anyhow::Result<()> {
 
 async fn change(desk: &Desk, arguments: ChangeArguments) -> anyhow::Result<()> {
     let before = desk.tenant().await?;
-    let ChangeArguments { name, zone, language, remember_devices, json: wants_json } = arguments;
-    let change = TenantChange { name, zone, language, device_retention: remember_devices };
+    let wants_json = arguments.json;
+    let help_phone = match arguments.no_help_phone {
+        true => Some(None),
+        false => arguments.help_phone.map(Some),
+    };
+    let change = TenantChange {
+        name: arguments.name,
+        zone: arguments.zone,
+        language: arguments.language,
+        device_retention: arguments.remember_devices,
+        help_phone,
+    };
     let (expected, by) = (Some(before.version), By::cli());
     let after = change_tenant(&desk.app, before.id, change, expected, &by, desk.now()).await?;
     if wants_json {

@@ -16,6 +16,7 @@ use lango_store::Tx;
 use lango_store::customers::Customer;
 use lango_store::grants::StoredGrant;
 use lango_store::plans::StoredPlan;
+use lango_store::resellers::Reseller;
 use lango_store::routers::Router;
 use lango_store::tenants::Tenant;
 
@@ -110,6 +111,17 @@ impl Desk {
         let found = meant(plans, typed, |one| (one.plan.id.to_string(), one.plan.name.clone()));
         let missing = || format!("there is no plan `{}`: see `lango plan list`", shown(typed));
         the_one(found, typed, missing, |one| format!("{}  {}", one.plan.id, one.plan.name))
+    }
+
+    /// A reseller by his name or id.
+    pub(super) async fn reseller(&self, tenant: &Tenant, typed: &str) -> anyhow::Result<Reseller> {
+        let id = tenant.id;
+        let all = async move |tx: &mut Tx<'_>| lango_store::resellers::of_tenant(tx, id).await;
+        let all = self.app.store().read(all).await?;
+        let found = meant(all, typed, |one| (one.id.to_string(), one.name.clone()));
+        let missing =
+            || format!("there is no reseller `{}`: see `lango reseller list`", shown(typed));
+        the_one(found, typed, missing, |one| format!("{}  {}", one.id, one.name))
     }
 
     /// A customer by his phone number, name or id.

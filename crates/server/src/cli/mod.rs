@@ -29,10 +29,12 @@ mod plan;
 mod progress;
 mod provision;
 mod radius;
+mod reseller;
 mod restore;
 mod router;
 mod router_proofs;
 mod router_setup;
+mod router_setup_portal;
 mod router_setup_radius;
 mod router_test;
 mod router_test_radius;
@@ -44,6 +46,7 @@ mod sync;
 mod table;
 mod token;
 mod voucher;
+mod voucher_batch;
 mod webhook;
 
 use crate::config::{Config, Flags, environment};
@@ -120,9 +123,12 @@ enum Command {
     /// Customers: add, list, show, change, remove
     #[command(subcommand)]
     Customer(customer::CustomerCommand),
-    /// Vouchers: create, list, show, void
+    /// Vouchers: create, list, show, void; batches of them: print, export, void
     #[command(subcommand)]
     Voucher(voucher::VoucherCommand),
+    /// People who sell vouchers: add, list, show, change, remove
+    #[command(subcommand)]
+    Reseller(reseller::ResellerCommand),
     /// Hotspot accounts, PPPoE and static-IP services: add, list, show, change, pause …
     #[command(subcommand)]
     Service(service::ServiceCommand),
@@ -199,6 +205,7 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
         Command::Plan(command) => plan::run(&everywhere, command).await,
         Command::Customer(command) => customer::run(&everywhere, command).await,
         Command::Voucher(command) => voucher::run(&everywhere, command).await,
+        Command::Reseller(command) => reseller::run(&everywhere, command).await,
         Command::Service(command) => service::run(&everywhere, command).await,
         Command::Payment(command) => payment::run(&everywhere, command).await,
         Command::Token(command) => token::run(&everywhere, command).await,

@@ -4,17 +4,19 @@ use super::Everywhere;
 use super::desk::Desk;
 use super::output::{Shape, json, line, printed, shown};
 use super::table::Table;
-use crate::operations::add_plan::{NewPlan, add_plan};
+use crate::operations::add_plan::{NewPlan, add_plan_for_sale};
 use crate::operations::asked::By;
 use crate::operations::change_plan::{PlanChange, change_plan};
 use anyhow::bail;
 use clap::ValueEnum;
 use lango_domain::calendar::{Calendar, CalendarRule, Zone};
 use lango_domain::hours::{Hours, Week};
+use lango_domain::ids::TenantId;
 use lango_domain::logins::{KnownDevices, Logins, NameOnRouter, WhenFull};
 use lango_domain::money::Money;
 use lango_domain::plan::{AfterEnd, AtDataCap, Clock, Starts, Terms, WhenSessionEnds};
 use lango_domain::quantity::{DataSize, Speed};
+use lango_domain::sale::Sale;
 use lango_domain::time::Span;
 use lango_store::Tx;
 use lango_store::plans::StoredPlan;
@@ -50,9 +52,58 @@ pub(super) struct AddArguments {
     price: String,
     #[command(flatten)]
     terms: TermsArguments,
+    #[command(flatten)]
+    sale: SaleArguments,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// How it is put before customers; what is not said stays as it is.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Sale")]
+struct SaleArguments {
+    /// Whether the portal shows it [yes, unless its clock starts at payment]
+    #[arg(long, value_name = "YES/NO")]
+    portal: Option<YesNo>,
+    /// Where it stands in the portal: low numbers first, then the cheapest [0]
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    place: Option<i32>,
+    /// Offered on these routers only, several with commas
+    #[arg(long, value_name = "ROUTER", value_delimiter = ',')]
+    sold_on: Vec<String>,
+    /// When it is sold, as in "Mo-Fr 22:00-06:00"
+    #[arg(long, value_name = "HOURS")]
+    sold_at: Option<Week>,
+    /// Free, once for each device and phone number; its price must be 0
+    #[arg(long)]
+    trial: bool,
+    /// A bundle: one purchase gives so many vouchers, each with all the plan gives [1]
+    #[arg(long, value_name = "COUNT")]
+    vouchers: Option<NonZeroU16>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum YesNo {
+    Yes,
+    No,
+}
+
+impl SaleArguments {
+    async fn over(self, desk: &Desk, tenant: TenantId, before: Sale) -> anyhow::Result<Sale> {
+        let mut routers = Vec::new();
+        for name in &self.sold_on {
+            routers.push(desk.router(Some(tenant), name).await?.id);
+        }
+        Ok(Sale {
+            portal: self.portal.map(|said| said == YesNo::Yes).or(before.portal),
+            place: self.place.unwrap_or(before.place),
+            routers: if routers.is_empty() { before.routers } else { routers },
+            hours: self.sold_at.or(before.hours),
+            trial: self.trial || before.trial,
+            vouchers: self.vouchers.unwrap_or(before.vouchers),
+        })
+    }
 }
 
 /// What one purchase gives; what is not said stays as it is.
@@ -205,6 +256,8 @@ pub(super) struct ChangeArguments {
     price: Option<String>,
     #[command(flatten)]
     terms: TermsArguments,
+    #[command(flatten)]
+    sale: SaleArguments,
     /// Take these away, several with commas
     #[arg(long, value_name = "WHAT", value_delimiter = ',')]
     without: Vec<Removable>,
@@ -232,6 +285,10 @@ enum Removable {
     Pool,
     Profile,
     AlwaysAsk,
+    SoldOn,
+    SoldAt,
+    Trial,
+    Portal,
 }
 
 pub(super) async fn run(everywhere: &Everywhere, command: PlanCommand) -> anyhow::Result<ExitCode> {
@@ -249,7 +306,7 @@ pub(super) async fn run(everywhere: &Everywhere, command: PlanCommand) -> anyhow
 
 async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<()> {
     let tenant = desk.tenant().await?;
-    let AddArguments { name, price, terms, json: wants_json } = arguments;
+    let AddArguments { name, price, terms, sale, json: wants_json } = arguments;
     if name.trim().is_empty() {
         bail!("the plan needs a name");
     }
@@ -257,7 +314,8 @@ async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<()> {
     let terms = terms.over(nothing_promised(), &tenant.zone);
     check_throttle(&terms)?;
     let new = NewPlan { tenant: tenant.id, name, price, terms };
-    let stored = add_plan(&desk.app, new, &By::cli(), desk.now()).await?;
+    let sale = sale.over(desk, tenant.id, Sale::default()).await?;
+    let stored = add_plan_for_sale(&desk.app, new, sale, &By::cli(), desk.now()).await?;
     tell(&stored, wants_json)
 }
 
@@ -268,13 +326,16 @@ async fn change(desk: &Desk, arguments: ChangeArguments) -> anyhow::Result<()> {
     let slimmer = arguments.without.iter().fold(before.plan.terms.clone(), without);
     let terms = arguments.terms.over(slimmer, &tenant.zone);
     check_throttle(&terms)?;
+    let plainer = arguments.without.iter().fold(before.sale.clone(), sold_without);
+    let sale = arguments.sale.over(desk, tenant.id, plainer).await?;
     let change = PlanChange {
         name: arguments.name,
         price: price.transpose()?,
         terms: Some(terms).filter(|terms| *terms != before.plan.terms),
         on_sale: None,
+        sale: Some(sale).filter(|sale| *sale != before.sale),
     };
-    if change.name.is_none() && change.price.is_none() && change.terms.is_none() {
+    if change == PlanChange::default() {
         bail!("nothing is to change: say what, for example --price 25");
     }
     let whose = (tenant.id, before.plan.id);
@@ -374,8 +435,20 @@ fn without(mut terms: Terms, what: &Removable) -> Terms {
         Removable::Pool => terms.logins.pool = None,
         Removable::Profile => terms.logins.profile = None,
         Removable::AlwaysAsk => terms.logins.known_devices = KnownDevices::Welcome,
+        Removable::SoldOn | Removable::SoldAt | Removable::Trial | Removable::Portal => {}
     }
     terms
+}
+
+fn sold_without(mut sale: Sale, what: &Removable) -> Sale {
+    match what {
+        Removable::SoldOn => sale.routers.clear(),
+        Removable::SoldAt => sale.hours = None,
+        Removable::Trial => sale.trial = false,
+        Removable::Portal => sale.portal = None,
+        _ => {}
+    }
+    sale
 }
 
 fn check_throttle(terms: &Terms) -> anyhow::Result<()> {
@@ -426,6 +499,14 @@ fn as_json(stored: &StoredPlan) -> serde_json::Value {
             "profile": terms.logins.profile,
             "known_devices": terms.logins.known_devices == KnownDevices::Welcome,
         },
+        "sale": {
+            "portal": stored.sale.is_on_portal(terms),
+            "place": stored.sale.place,
+            "routers": stored.sale.routers,
+            "hours": stored.sale.hours.as_ref().map(ToString::to_string),
+            "trial": stored.sale.trial,
+            "vouchers": stored.sale.vouchers,
+        },
         "promise": promise(terms), "retired_at": stored.retired_at, "version": stored.version,
     })
 }
@@ -466,7 +547,7 @@ fn read_rule(text: &str) -> Result<CalendarRule, String> {
     }
 }
 
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 15] = [
     "id",
     "name",
     "price_amount",
@@ -475,6 +556,12 @@ const COLUMNS: [&str; 9] = [
     "terms_speed",
     "terms_devices",
     "terms_starts",
+    "sale_portal",
+    "sale_place",
+    "sale_routers",
+    "sale_hours",
+    "sale_trial",
+    "sale_vouchers",
     "retired_at",
 ];
 
@@ -510,7 +597,7 @@ async fn show(desk: &Desk, arguments: &WhichArguments) -> anyhow::Result<()> {
     if arguments.json {
         return json(&as_json(&stored));
     }
-    let StoredPlan { plan, retired_at, .. } = stored;
+    let StoredPlan { plan, retired_at, sale, .. } = stored;
     let terms = &plan.terms;
     let sold = match retired_at {
         None => format!("on sale at {}", plan.price),
@@ -538,7 +625,26 @@ async fn show(desk: &Desk, arguments: &WhichArguments) -> anyhow::Result<()> {
         ),
     ];
     facts.extend(spans.into_iter().filter_map(|(what, span)| Some((what, span?.to_string()))));
+    facts.extend(facts_of(&sale, terms));
     facts.into_iter().try_for_each(|(what, fact)| line(format!("  {what}: {fact}")))
+}
+
+/// How it is put before customers.
+fn facts_of(sale: &Sale, terms: &Terms) -> Vec<(&'static str, String)> {
+    let portal = if sale.is_on_portal(terms) { "yes" } else { "no" };
+    let mut facts = vec![("in the portal", format!("{portal}, place {}", sale.place))];
+    if !sale.routers.is_empty() {
+        let routers: Vec<String> = sale.routers.iter().map(ToString::to_string).collect();
+        facts.push(("sold on routers", routers.join(", ")));
+    }
+    facts.extend(sale.hours.as_ref().map(|hours| ("sold at", hours.to_string())));
+    if sale.trial {
+        facts.push(("free trial", "once for each device and phone number".to_owned()));
+    }
+    if sale.vouchers.get() > 1 {
+        facts.push(("a bundle of", format!("{} vouchers", sale.vouchers)));
+    }
+    facts
 }
 
 fn speed(terms: &Terms) -> String {

@@ -4,7 +4,7 @@ use super::Everywhere;
 use super::desk::Desk;
 use super::dialogue::ask_secretly;
 use super::output::{Paint, Shape, json, line, note, printed, shown};
-use super::router_setup::{SetupArguments, setup};
+use super::router_setup::{SetupArguments, setup, setup_portal};
 use super::router_test::{TestArguments, test};
 use super::table::Table;
 use crate::config::environment;
@@ -127,7 +127,8 @@ pub(super) async fn run(
     let desk = async || Desk::open(everywhere).await;
     match command {
         // Works before there is any database.
-        RouterCommand::Setup(arguments) => setup(arguments)?,
+        RouterCommand::Setup(arguments) if !arguments.is_for_portal() => setup(arguments)?,
+        RouterCommand::Setup(arguments) => setup_portal(&desk().await?, arguments).await?,
         RouterCommand::Add(arguments) => add(&desk().await?, arguments).await?,
         RouterCommand::List(arguments) => list(&desk().await?, &arguments).await?,
         RouterCommand::Show(arguments) => show(&desk().await?, &arguments).await?,

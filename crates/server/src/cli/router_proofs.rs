@@ -2,11 +2,14 @@
 //! that no command of ours can take away.
 
 use super::output::shown;
+use super::router_setup::for_shell;
 use super::router_test::{Protocolled, StepResult, failed, notice, ok, refusal};
 use crate::enforcement::MARK;
+use crate::enforcement::routeros::setup::portal::{PortalSetup, probes_let_through};
 use crate::enforcement::routeros::setup::{
     Finding, HotspotNetwork, HotspotPlace, Login, Major, OurAddress, Setup, SetupLine, Way, quoted,
 };
+use crate::portal_address::PortalAddress;
 use lango_routeros::menus::{HotspotServer, Menu, Resource, Schedule};
 use lango_routeros::{Connection, Endpoint, Error, Print, Protocol, Query, Tls};
 use std::net::Ipv4Addr;
@@ -58,6 +61,54 @@ pub(super) async fn prove(
         said.add(line.proof.step(), result)?;
     }
     Ok(())
+}
+
+/// Goes through what leads customers of a hotspot to the portal, where that is said to be.
+pub(super) async fn portal(
+    connection: &Connection,
+    (name, ours): (&str, Option<PortalAddress>),
+    said: &mut Protocolled,
+) -> anyhow::Result<()> {
+    match connection.all::<HotspotServer>(None).await {
+        Ok(servers) if servers.iter().any(|server| !server.disabled) => {}
+        // Without a hotspot there is nobody to lead; that it is not there was said.
+        _ => return Ok(()),
+    }
+    said.add("probes", probes(connection).await)?;
+    // Who has no portal is not to be told of one.
+    let Some(ours) = ours else { return Ok(()) };
+    let setup = PortalSetup { ours, allowed: Vec::new() };
+    for line in setup.plan() {
+        if said.has(line.step) {
+            continue;
+        }
+        let result = match line.prove(&setup, connection).await {
+            Ok(Finding::Right(found)) => ok(found),
+            Ok(Finding::Wrong(found)) => notice(
+                found,
+                format!(
+                    "paste what this prints into its terminal: lango router setup {} --portal",
+                    for_shell(name)
+                ),
+            ),
+            Ok(Finding::Foreign { found, advice }) => notice(found, advice),
+            Err(error) => refusal(&error, "proofs of the portal"),
+        };
+        said.add(line.step, result)?;
+    }
+    Ok(())
+}
+
+/// Whoever reaches what his phone probes is told "connected, without internet" and sees no portal.
+async fn probes(connection: &Connection) -> StepResult {
+    match probes_let_through(connection).await {
+        Ok(found) if found.is_empty() => ok("phones find out that they must log in"),
+        Ok(found) => notice(
+            format!("let through before the login: {}", found.join(", ")),
+            "phones would show no portal: name exact hosts instead in /ip hotspot walled-garden",
+        ),
+        Err(error) => refusal(&error, "portals that open by themselves"),
+    }
 }
 
 /// None of it stops Lango, all of it is worth knowing.

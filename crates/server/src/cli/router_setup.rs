@@ -1,7 +1,9 @@
 //! `lango router setup`: what to paste into a router's terminal. Needs no database and no router.
 
+use super::desk::Desk;
 use super::output::{json, line, note};
 use crate::enforcement::radius::setup::RadiusSetup;
+use crate::enforcement::routeros::setup::portal::GardenHost;
 use crate::enforcement::routeros::setup::{
     HotspotNetwork, HotspotPlace, Login, Major, OurAddress, Setup, SetupLine, TerminalText, Way,
 };
@@ -13,7 +15,8 @@ use anyhow::Context;
                         lango router setup Router1 --from 10.0.0.2\n  \
                         lango router setup Router1 --from 10.0.0.2,10.0.0.64/28 --routeros 6\n  \
                         lango router setup Router1 --from 10.0.0.2 --hotspot bridge\n  \
-                        lango router setup Lobby --from 10.0.0.2 --radius\n\n\
+                        lango router setup Lobby --from 10.0.0.2 --radius\n  \
+                        lango router setup Router1 --portal\n\n\
                         Paste what it prints into the router's terminal; pasting it again\n\
                         changes nothing. It is made for one router: each gets its own password.")]
 pub(super) struct SetupArguments {
@@ -22,7 +25,12 @@ pub(super) struct SetupArguments {
     name: TerminalText,
     /// Where Lango runs, as the router sees it; several with commas. Nobody else can use its user
     /// or the service
-    #[arg(long, value_name = "ADDRESS[/MASK]", value_delimiter = ',', required = true)]
+    #[arg(
+        long,
+        value_name = "ADDRESS[/MASK]",
+        value_delimiter = ',',
+        required_unless_present = "portal"
+    )]
     from: Vec<OurAddress>,
     /// Lango's user on the router
     #[arg(long, value_name = "USER", default_value = "lango")]
@@ -51,9 +59,28 @@ pub(super) struct SetupArguments {
     /// Where it takes Lango's orders
     #[arg(long, value_name = "PORT", default_value_t = 3799, requires = "radius")]
     orders_port: u16,
+    /// What leads customers of a router that was added to the portal
+    #[arg(long, conflicts_with_all = ["from", "user", "by", "hotspot", "close_plain", "radius"])]
+    portal: bool,
+    /// With --portal: what else can be reached before the login, such as a payment page
+    #[arg(long, value_name = "HOST", value_delimiter = ',', requires = "portal")]
+    allow: Vec<GardenHost>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+impl SetupArguments {
+    /// Whether it is about a router that is known already.
+    pub(super) fn is_for_portal(&self) -> bool {
+        self.portal
+    }
+}
+
+/// Needs to know the router: the portal's address names it.
+pub(super) async fn setup_portal(desk: &Desk, arguments: SetupArguments) -> anyhow::Result<()> {
+    let SetupArguments { name, allow, json, .. } = arguments;
+    super::router_setup_portal::setup(desk, name.as_str(), allow, json).await
 }
 
 pub(super) fn setup(arguments: SetupArguments) -> anyhow::Result<()> {

@@ -2,10 +2,11 @@
 
 use super::desk::Desk;
 use super::output::{Paint, json, line, shown};
-use super::router_proofs::{dns, fasttrack, guard, prove, set_up, way};
+use super::router_proofs::{dns, fasttrack, guard, portal, prove, set_up, way};
 use super::router_test_radius;
 use crate::enforcement::routeros::setup::Way;
 use crate::observe::chain;
+use crate::portal_address::PortalAddress;
 use crate::radius::directory::source;
 use crate::reconcile::connect::{credentials, endpoint};
 use lango_routeros::menus::{Clock, Identity, Resource, RouterUser, UserGroup};
@@ -129,6 +130,9 @@ async fn connected(desk: &Desk, router: &Router, said: &mut Protocolled) -> anyh
                 said.add("login", ok(format!("as {}", shown(&credentials.user))))?;
                 inside(desk, &connection, &credentials.user, said).await?;
                 prove(&connection, (&credentials.user, by, from), said).await?;
+                let public = desk.app.public_url();
+                let ours = public.map(|public| PortalAddress::of(public, router.id));
+                portal(&connection, (&router.name, ours), said).await?;
                 said.add("guard", guard(&connection).await)?;
                 said.add("fasttrack", fasttrack(&connection).await)?;
                 said.add("dns", dns(&connection).await)?;

@@ -6,9 +6,11 @@ use super::output::{Shape, counted, json, line, note, printed, shown};
 use super::progress::Progress;
 use super::service::{COLUMNS, act, lines_of, show_grant};
 use super::table::Table;
+use super::voucher_batch::{BatchCommand, to_pdf};
 use crate::operations::act_on_grant::Action;
 use crate::operations::asked::By;
-use crate::operations::issue_vouchers::{Voucher, VoucherOrder, issue_vouchers_told};
+use crate::operations::issue_vouchers::{Issued, Voucher, VoucherOrder, issue_batch};
+use crate::printing::Layout;
 use crate::sheet;
 use anyhow::{Context, bail};
 use lango_domain::access::GrantKind;
@@ -31,11 +33,17 @@ pub(super) enum VoucherCommand {
     Show(CodeArguments),
     /// End a voucher for good, used or not: lost, stolen or misprinted
     Void(CodeArguments),
+    /// Vouchers that were made together: list, show, print, export, void
+    #[command(subcommand)]
+    Batch(BatchCommand),
 }
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                         lango voucher create --plan \"1 hour\" --count 50 --csv vouchers.csv\n  \
+                        lango voucher create --plan Day --count 240 --pdf day.pdf\n  \
+                        lango voucher create --plan Day --count 40 --pdf njeri.pdf \\\n      \
+                        --layout 40 --reseller \"Mama Njeri\"\n  \
                         lango voucher create --plan Day --customer 0712345678")]
 pub(super) struct CreateArguments {
     /// The plan's name or id
@@ -48,6 +56,15 @@ pub(super) struct CreateArguments {
     /// Write them to this new file, for the printer
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    /// Print them into this new PDF
+    #[arg(long, value_name = "FILE", conflicts_with = "customer")]
+    pdf: Option<PathBuf>,
+    /// How: A4 with 24, 40 or 65 vouchers, or a roll of 58mm or 80mm
+    #[arg(long, value_name = "LAYOUT", default_value = "24", requires = "pdf")]
+    layout: Layout,
+    /// Given to this reseller to sell: his name or id
+    #[arg(long, value_name = "NAME", conflicts_with = "customer")]
+    reseller: Option<String>,
     /// Sold to this customer: phone number, name or id
     #[arg(long, value_name = "WHO")]
     customer: Option<String>,
@@ -88,6 +105,7 @@ pub(super) async fn run(
     let desk = Desk::open(everywhere).await?;
     match command {
         VoucherCommand::Create(arguments) => create(&desk, arguments).await?,
+        VoucherCommand::Batch(command) => super::voucher_batch::run(&desk, command).await?,
         VoucherCommand::List(arguments) => list(&desk, arguments).await?,
         VoucherCommand::Show(arguments) => {
             let (tenant, stored) = one(&desk, &arguments.code).await?;
@@ -103,15 +121,23 @@ pub(super) async fn run(
 
 async fn create(desk: &Desk, arguments: CreateArguments) -> anyhow::Result<()> {
     let order = order(desk, &arguments).await?;
-    let plan = order.plan.clone();
+    let (plan, tenant) = (order.plan.clone(), order.tenant);
+    let reseller = match &arguments.reseller {
+        Some(typed) => Some(desk.reseller(&desk.tenant().await?, typed).await?.id),
+        None => None,
+    };
     // Before any voucher exists: a code that cannot be written anywhere is lost.
-    let file = arguments.csv.as_deref().map(new_file).transpose()?;
+    let file = arguments.csv.as_deref().map(|path| new_file(path, "--csv")).transpose()?;
+    if let Some(path) = arguments.pdf.as_deref().filter(|path| path.exists()) {
+        arguments.csv.as_deref().map(std::fs::remove_file);
+        bail!("{} exists: choose another name for --pdf", path.display());
+    }
     let (total, mut progress) = (order.count, Progress::of("vouchers", arguments.json));
     let told = |made| progress.done(made, total);
-    let issued = issue_vouchers_told(&desk.app, order, &By::cli(), desk.now(), told).await;
+    let issued = issue_batch(&desk.app, order, reseller, &By::cli(), desk.now(), told).await;
     drop(progress);
-    let vouchers = match (issued, arguments.csv.as_deref()) {
-        (Ok(vouchers), _) => vouchers,
+    let issued = match (issued, arguments.csv.as_deref()) {
+        (Ok(issued), _) => issued,
         (Err(error), csv) => {
             // The empty file was ours; it would be in the way of the next try.
             csv.map(std::fs::remove_file);
@@ -119,10 +145,17 @@ async fn create(desk: &Desk, arguments: CreateArguments) -> anyhow::Result<()> {
         }
     };
     if let (Some(file), Some(path)) = (file, arguments.csv.as_deref()) {
-        write(file, path, &plan, &vouchers)?;
+        write(file, path, &plan, &issued.vouchers)?;
         note(format!("The codes are in {}; they are not shown again.", path.display()));
     }
-    tell(&arguments, &plan, &vouchers)
+    if let (Some(path), Some(batch)) = (arguments.pdf.as_deref(), issued.batch) {
+        let made =
+            to_pdf(desk, (tenant, batch), arguments.layout, path).await.with_context(|| {
+                format!("the vouchers are made: print them by `lango voucher batch print {batch}`")
+            })?;
+        note(made.told(path));
+    }
+    tell(&arguments, &plan, &issued)
 }
 
 /// The voucher that is meant. What is no voucher has its own commands, so that nobody ends a
@@ -155,23 +188,25 @@ async fn order(desk: &Desk, arguments: &CreateArguments) -> anyhow::Result<Vouch
     Ok(VoucherOrder { tenant: tenant.id, plan, count, customer, router })
 }
 
-fn tell(arguments: &CreateArguments, plan: &str, vouchers: &[Voucher]) -> anyhow::Result<()> {
+fn tell(arguments: &CreateArguments, plan: &str, issued: &Issued) -> anyhow::Result<()> {
     if arguments.json {
-        return json(&vouchers);
+        return json(&issued.vouchers);
     }
-    if arguments.csv.is_none() {
-        vouchers.iter().try_for_each(|voucher| line(&voucher.code))?;
+    if arguments.csv.is_none() && arguments.pdf.is_none() {
+        issued.vouchers.iter().try_for_each(|voucher| line(&voucher.code))?;
     }
-    let made = counted(vouchers.len(), "voucher", "vouchers");
-    note(format!("{made} of plan {} made.", shown(plan)));
+    let made = counted(issued.vouchers.len(), "voucher", "vouchers");
+    let batch = issued.batch.map(|batch| format!(", batch {batch}")).unwrap_or_default();
+    note(format!("{made} of plan {} made{batch}.", shown(plan)));
     Ok(())
 }
 
-fn new_file(path: &Path) -> anyhow::Result<File> {
+/// A file of the owner's that was not there before.
+pub(super) fn new_file(path: &Path, option: &str) -> anyhow::Result<File> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     made.map_err(|cause| match cause.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            anyhow::anyhow!("{} exists: choose another name for --csv", path.display())
+            anyhow::anyhow!("{} exists: choose another name for {option}", path.display())
         }
         _ => anyhow::Error::new(cause)
             .context(format!("cannot write {}: check its directory", path.display())),

@@ -75,6 +75,16 @@ pub enum ConfigError {
         /// As written.
         value: String,
     },
+    /// Not where a portal can be.
+    #[error("{setting}: `{value}` is no address of a portal: {cause}")]
+    PublicUrl {
+        /// Where it is set.
+        setting: String,
+        /// As written.
+        value: String,
+        /// What to write instead.
+        cause: crate::config::public_url::NotAPublicUrl,
+    },
     /// Not a number that counts something.
     #[error("{setting}: `{value}` is not a number: write a whole number above 0")]
     Number {

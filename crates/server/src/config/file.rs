@@ -6,7 +6,7 @@ use crate::config::nearest::nearest;
 use std::path::{Path, PathBuf};
 
 /// The settings that a file may have; the names are a contract with operators.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "radius_authentication",
     "radius_accounting",
     "radius_certificate",
@@ -16,6 +16,7 @@ const KEYS: [&str; 19] = [
     "eap_authorities",
     "eap_newest_tls",
     "webhook_private_addresses",
+    "public_url",
     "tls_certificate",
     "tls_key",
     "trusted_proxies",
@@ -41,6 +42,7 @@ pub(super) struct Written {
     pub(super) eap_authorities: Option<PathBuf>,
     pub(super) eap_newest_tls: Option<String>,
     pub(super) webhook_private_addresses: Option<bool>,
+    pub(super) public_url: Option<String>,
     pub(super) tls_certificate: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,
     pub(super) trusted_proxies: Option<Vec<String>>,

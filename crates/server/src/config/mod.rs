@@ -8,8 +8,10 @@ mod file;
 pub(crate) mod nearest;
 pub mod open;
 mod place;
+pub mod public_url;
 
 use crate::config::error::ConfigError;
+use crate::config::public_url::PublicUrl;
 use crate::radius;
 use crate::radius::certificate::Sources;
 use crate::radius::eap::NewestTls;
@@ -46,6 +48,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Whether webhooks may lead into private networks.
     pub webhook_private_addresses: bool,
+    /// Where customers reach the portal from outside, if it is said.
+    pub public_url: Option<PublicUrl>,
     /// How many requests a second a token of the API may make, over time.
     pub api_requests_per_second: u32,
     /// How long to wait for routers.
@@ -105,6 +109,7 @@ impl Config {
             tls: said.tls(&written)?,
             trusted_proxies: said.trusted_proxies(&written)?,
             webhook_private_addresses: said.webhook_private_addresses(&written)?,
+            public_url: said.public_url(&written)?,
             api_requests_per_second: said.api_requests_per_second(&written)?,
             router_timeouts: said.router_timeouts(&written)?,
             secret_key: environment("LANGO_SECRET_KEY"),
@@ -304,6 +309,17 @@ impl<'s> Said<'s> {
         named.map(|one| read_network(one).ok_or_else(|| refused(&setting, one))).collect()
     }
 
+    fn public_url(&self, written: &Written) -> Result<Option<PublicUrl>, ConfigError> {
+        let written = written.public_url.as_ref();
+        match self.setting("LANGO_PUBLIC_URL", "public_url", None, written) {
+            Some((value, setting)) => {
+                let read = value.parse().map(Some);
+                read.map_err(|cause| ConfigError::PublicUrl { setting, value, cause })
+            }
+            None => Ok(None),
+        }
+    }
+
     fn api_requests_per_second(&self, written: &Written) -> Result<u32, ConfigError> {
         const VARIABLE: &str = "LANGO_API_REQUESTS_PER_SECOND";
         const USUAL: u32 = 100;
@@ -421,6 +437,19 @@ mod tests {
         let (_directory, flags) = directory_with("radius_key = \"/k\"");
         let said = load(&flags, &[]).unwrap_err().to_string();
         assert!(said.contains("radius_certificate and radius_key"), "{said}");
+    }
+
+    #[test]
+    fn the_portal_is_where_it_is_said_to_be() {
+        let (_directory, flags) = directory_with("public_url = \"https://wifi.example.com/\"");
+        let said = load(&flags, &[]).unwrap().public_url.unwrap();
+        assert_eq!(said.to_string(), "https://wifi.example.com");
+        let wrong = [("LANGO_PUBLIC_URL", "wifi.example.com")];
+        let said = load(&flags, &wrong).unwrap_err().to_string();
+        assert!(said.contains("LANGO_PUBLIC_URL") && said.contains("https://"), "{said}");
+        let (_directory, flags) = directory_with("publik_url = \"x\"");
+        let said = load(&flags, &[]).unwrap_err().to_string();
+        assert!(said.contains("did you mean `public_url`?"), "{said}");
     }
 
     #[test]

@@ -84,6 +84,9 @@ pub async fn open(config: &Config, clock: Clock, want: Want) -> Result<App, Open
         store.read(async |tx: &mut Tx<'_>| lango_store::facts::read(tx, KEY_MARK).await).await?;
     let key = key(config, known_mark.is_some())?;
     let app = App::new(store, clock, key);
+    if let Some(url) = &config.public_url {
+        app.is_reached_at(url.clone());
+    }
     check_key(&app, config, known_mark).await?;
     Ok(app)
 }

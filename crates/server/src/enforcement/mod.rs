@@ -292,6 +292,21 @@ impl Driver {
         }
     }
 
+    /// Logs devices in on the hotspot from our side and reads back who is in. One answer per
+    /// device, in order.
+    ///
+    /// # Errors
+    /// The connection broke: whether anybody is in is not known. To try again does no harm.
+    pub async fn admit(&mut self, guests: &[HotspotGuest]) -> Result<Vec<Admitted>, DriverError> {
+        match self {
+            Driver::RouterOs(router) => router.admit(guests).await,
+            Driver::Radius(_) => {
+                let asks = "this router asks us by RADIUS: the device logs in there".to_owned();
+                Ok(guests.iter().map(|_| Admitted::Refused(asks.clone())).collect())
+            }
+        }
+    }
+
     /// Ends a user's hotspot sessions: of one device, or all of them. He may log in again.
     /// Returns how many were ended.
     ///
@@ -323,6 +338,44 @@ impl Driver {
     pub fn reports_by_itself(&self) -> bool {
         matches!(self, Driver::Radius(_))
     }
+}
+
+/// A device to be logged in on a hotspot in its user's name, which the router knows already.
+#[derive(Clone, Debug)]
+pub struct HotspotGuest {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+    /// The device.
+    pub mac: MacAddress,
+    /// Where its browser says it is.
+    pub address: Option<std::net::IpAddr>,
+    /// How many devices of the user may be online together.
+    pub devices: u16,
+    /// Whether one of them goes for this one, however busy it is.
+    pub displaces: bool,
+}
+
+/// What became of a device that was to be logged in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Admitted {
+    /// The router shows its session.
+    In {
+        /// All of the user's sessions.
+        sessions: Vec<LiveSession>,
+        /// The device that lost its place for it.
+        instead_of: Option<MacAddress>,
+    },
+    /// The router does not see the device; it may come back.
+    Unseen(String),
+    /// There is no place beside the user's other devices, of which none is silent.
+    Occupied {
+        /// The one that is silent for longest, if the router named one.
+        by: Option<MacAddress>,
+    },
+    /// The router said no, in its words.
+    Refused(String),
 }
 
 /// A device to be logged in on a hotspot.

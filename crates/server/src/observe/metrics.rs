@@ -32,6 +32,8 @@ pub struct Metrics {
     pub cuts: Counter,
     /// Accesses that a router confirmed open.
     pub connects: Counter,
+    /// Devices that we logged in and a router showed online.
+    pub admissions: Counter,
     /// Orders to routers that failed and are tried again.
     pub failures: Counter,
     /// Lines that webhooks were to be told and never were.
@@ -57,6 +59,8 @@ impl Default for Metrics {
         let ended = counter("grants_ended", "Grants whose time or data was over");
         let cuts = counter("cuts_confirmed", "Cuts that a router confirmed");
         let connects = counter("connects_confirmed", "Accesses that a router confirmed open");
+        let admissions =
+            counter("admissions_confirmed", "Devices logged in that a router showed online");
         let failures =
             counter("orders_failed", "Orders to routers that failed and are tried again");
         let webhook_lines_given_up =
@@ -100,6 +104,7 @@ impl Default for Metrics {
             ended,
             cuts,
             connects,
+            admissions,
             failures,
             webhook_lines_given_up,
             routers_up,

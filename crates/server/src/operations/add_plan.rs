@@ -2,9 +2,10 @@
 
 use crate::app::App;
 use crate::operations::asked::{self, By, Entry, KeyReused, Lost};
-use lango_domain::ids::{PlanId, TenantId};
+use lango_domain::ids::{PlanId, RouterId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::plan::{Plan, Terms};
+use lango_domain::sale::Sale;
 use lango_domain::time::Timestamp;
 use lango_store::plans::StoredPlan;
 use lango_store::{Error, Tx};
@@ -34,6 +35,9 @@ pub enum AddPlanError {
     /// It must be called something.
     #[error("the plan needs a name")]
     NoName,
+    /// How it is offered makes no sense.
+    #[error(transparent)]
+    Sale(#[from] SaleError),
     /// The key was used for another request.
     #[error(transparent)]
     Reused(#[from] KeyReused),
@@ -45,13 +49,64 @@ pub enum AddPlanError {
     Store(#[from] Error),
 }
 
-/// Adds a plan.
+/// Why a plan cannot be offered so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SaleError {
+    /// A trial is free.
+    #[error("a free trial costs nothing: make its price 0")]
+    TrialHasPrice,
+    /// A trial is for one.
+    #[error("a free trial is for one device: it cannot be a bundle")]
+    TrialIsBundle,
+    /// A router of nobody's, or of another business.
+    #[error("there is no router {0} to sell it on: see `lango router list`")]
+    NoRouter(RouterId),
+}
+
+/// Whether a plan can be offered so.
+///
+/// # Errors
+/// The outer one is a fault of the store; the inner one says why not.
+pub(crate) async fn check_sale(
+    tx: &mut Tx<'_>,
+    plan: &Plan,
+    sale: &Sale,
+) -> Result<Result<(), SaleError>, Error> {
+    if sale.trial && plan.price.amount != 0 {
+        return Ok(Err(SaleError::TrialHasPrice));
+    }
+    if sale.trial && sale.vouchers.get() > 1 {
+        return Ok(Err(SaleError::TrialIsBundle));
+    }
+    let ours = match sale.routers.is_empty() {
+        true => Vec::new(),
+        false => lango_store::routers::ids_of_tenant(tx, plan.tenant).await?,
+    };
+    let foreign = sale.routers.iter().find(|router| !ours.contains(router));
+    Ok(foreign.map_or(Ok(()), |router| Err(SaleError::NoRouter(*router))))
+}
+
+/// Adds a plan that is offered in the usual way.
 ///
 /// # Errors
 /// See [`AddPlanError`].
 pub async fn add_plan(
     app: &App,
     new: NewPlan,
+    by: &By,
+    now: Timestamp,
+) -> Result<StoredPlan, AddPlanError> {
+    add_plan_for_sale(app, new, Sale::default(), by, now).await
+}
+
+/// Adds a plan and says how it is offered.
+///
+/// # Errors
+/// See [`AddPlanError`].
+pub async fn add_plan_for_sale(
+    app: &App,
+    new: NewPlan,
+    sale: Sale,
     by: &By,
     now: Timestamp,
 ) -> Result<StoredPlan, AddPlanError> {
@@ -71,7 +126,10 @@ pub async fn add_plan(
                 Err(reused) => return Ok(Err(reused.into())),
                 Ok(Some(made)) => made.first().copied(),
                 Ok(None) => {
-                    lango_store::plans::insert(tx, &plan, now).await?;
+                    if let Err(refusal) = check_sale(tx, &plan, &sale).await? {
+                        return Ok(Err(refusal.into()));
+                    }
+                    lango_store::plans::insert(tx, &plan, &sale, now).await?;
                     asked::keep_made(tx, &by, &[plan.id], now).await?;
                     let entry = Entry::of(tenant, "plan added", plan.name.clone());
                     asked::account(tx, &desk, &by.actor, entry, now).await?;

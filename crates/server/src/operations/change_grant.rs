@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::messaging::notice::Notice;
 pub use crate::operations::asked::Actor;
+use lango_domain::access::GrantKind;
 use lango_domain::grant::{Applied, Effect, Event, Grant, Refusal, State};
 use lango_domain::ids::{GrantId, RouterId, TenantId};
 use lango_domain::time::Timestamp;
@@ -97,6 +98,7 @@ pub async fn write(
     keep_changed_terms(tx, app, &mut changes, now).await?;
     let grants: Vec<StoredGrant> = changes.iter().map(|change| change.after.clone()).collect();
     lango_store::grants::save(tx, &grants).await?;
+    lango_store::batches::sell(tx, &first_used(&changes), now).await?;
     let wishes = wishes(tx, &changes, now).await?;
     lango_store::enforcements::want(tx, &wishes, now).await?;
     let jobs: Vec<NewJob> = changes.iter().flat_map(|change| notices(app, change, now)).collect();
@@ -104,6 +106,16 @@ pub async fn write(
     let lines: Vec<Activity> =
         changes.iter().flat_map(|change| account(app, change, actor, now)).collect();
     lango_store::activity::append(tx, &lines).await
+}
+
+/// Vouchers that somebody uses for the first time: he has bought them from whoever had them.
+fn first_used(changes: &[Change]) -> Vec<GrantId> {
+    let is_first_use = |change: &&Change| {
+        change.after.grant.kind == GrantKind::Voucher
+            && matches!(change.before.state, State::Unused { .. })
+            && change.effects.iter().any(|effect| matches!(effect, Effect::Started { .. }))
+    };
+    changes.iter().filter(is_first_use).map(|change| change.after.grant.id).collect()
 }
 
 async fn keep_changed_terms(
@@ -163,6 +175,7 @@ fn notices(app: &App, change: &Change, now: Timestamp) -> Vec<NewJob> {
         .effects
         .iter()
         .filter_map(|effect| Notice::of(*effect, grant))
+        .chain(Notice::of_use(&change.before, grant))
         .map(|notice| NewJob {
             id: app.id(now),
             tenant: grant.tenant,

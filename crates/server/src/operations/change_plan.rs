@@ -1,16 +1,18 @@
 //! A plan changes, is taken off sale or put on sale again. What was sold keeps what it had.
 
 use crate::app::App;
+use crate::operations::add_plan::{SaleError, check_sale};
 use crate::operations::asked::{self, By, Entry, Lost};
 use lango_domain::ids::{GrantId, Id, PlanId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::plan::Terms;
+use lango_domain::sale::Sale;
 use lango_domain::time::Timestamp;
 use lango_store::plans::StoredPlan;
 use lango_store::{Error, Tx};
 
 /// What is to be different; what is none stays as it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanChange {
     /// What it is called.
     pub name: Option<String>,
@@ -20,6 +22,8 @@ pub struct PlanChange {
     pub terms: Option<Terms>,
     /// Whether it is sold.
     pub on_sale: Option<bool>,
+    /// How it is put before customers.
+    pub sale: Option<Sale>,
 }
 
 /// Why a plan could not be changed.
@@ -34,6 +38,9 @@ pub enum ChangePlanError {
     /// Nothing would ever end it.
     #[error("the plan would never end: limit its time, its time online, its date or its data")]
     Endless,
+    /// How it is offered makes no sense.
+    #[error(transparent)]
+    Sale(#[from] SaleError),
     /// The name is in use.
     #[error("there is a plan of that name already: choose another name")]
     Known,
@@ -71,6 +78,16 @@ pub async fn change_plan(
             if namesake.is_some_and(|other| other.plan.id != id) {
                 return Ok(Err(ChangePlanError::Known));
             }
+            // A router that was removed since is no fault of this change.
+            if change.sale.is_some() || change.price.is_some() {
+                let sale = match change.sale {
+                    Some(_) => after.sale.clone(),
+                    None => Sale { routers: Vec::new(), ..after.sale.clone() },
+                };
+                if let Err(refusal) = check_sale(tx, &after.plan, &sale).await? {
+                    return Ok(Err(refusal.into()));
+                }
+            }
             let fresh = desk.id::<GrantId>(now).raw();
             let terms = &after.plan.terms;
             after.terms_id = lango_store::plans::keep_terms(tx, tenant, terms, fresh).await?;
@@ -102,6 +119,9 @@ fn changed(
     }
     if after.plan.terms.clock.is_endless() {
         return Err(ChangePlanError::Endless);
+    }
+    if let Some(sale) = &change.sale {
+        after.sale = sale.clone();
     }
     after.retired_at = match change.on_sale {
         Some(true) => None,

@@ -5,6 +5,7 @@ use crate::operations::asked::{self, By, Entry, Lost};
 use lango_domain::calendar::Zone;
 use lango_domain::ids::TenantId;
 use lango_domain::language::Language;
+use lango_domain::phone_number::{NotAPhoneNumber, PhoneNumber};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::tenants::Tenant;
 use lango_store::{Error, Tx};
@@ -20,6 +21,8 @@ pub struct TenantChange {
     pub language: Option<Language>,
     /// After how long unused a device is forgotten.
     pub device_retention: Option<Span>,
+    /// Whom its customers call, as typed; an inner none takes it away.
+    pub help_phone: Option<Option<String>>,
 }
 
 /// Why a business could not be changed.
@@ -31,6 +34,9 @@ pub enum ChangeTenantError {
     /// It must be called something.
     #[error("the business needs a name: it stands on every message")]
     NoName,
+    /// The number cannot be read.
+    #[error(transparent)]
+    Phone(#[from] NotAPhoneNumber),
     /// The database.
     #[error("changing a business")]
     Store(#[from] Error),
@@ -62,11 +68,20 @@ pub async fn change_tenant(
             if name.is_empty() {
                 return Ok(Err(ChangeTenantError::NoName));
             }
+            let help_phone = match change.help_phone {
+                None => before.help_phone,
+                Some(None) => None,
+                Some(Some(typed)) => match PhoneNumber::parse(&typed, before.country) {
+                    Ok(phone) => Some(phone),
+                    Err(refusal) => return Ok(Err(refusal.into())),
+                },
+            };
             let after = Tenant {
                 name,
                 zone: change.zone.unwrap_or(before.zone),
                 language: change.language.unwrap_or(before.language),
                 device_retention: change.device_retention.unwrap_or(before.device_retention),
+                help_phone,
                 ..before
             };
             lango_store::tenants::change(tx, &after).await?;

@@ -34,7 +34,10 @@ const KEEP_REQUESTS: Span = Span::days(2);
 /// How long it is known what webhooks answered.
 const KEEP_DELIVERIES: Span = Span::days(30);
 
-/// Forgets what programs will not ask for any more.
+/// How long it is known that a device was to be logged in, after that was given up or done.
+const KEEP_ADMISSIONS: Span = Span::days(1);
+
+/// Forgets what programs and devices will not ask for any more.
 ///
 /// # Errors
 /// A fault of the store.
@@ -42,11 +45,17 @@ pub async fn forget_what_is_old(app: &App, now: Timestamp) -> Result<(), Error> 
     app.store()
         .write(async move |tx: &mut Tx<'_>| {
             lango_store::requests::forget(tx, now - KEEP_REQUESTS).await?;
+            lango_store::admissions::forget(tx, now - KEEP_ADMISSIONS).await?;
+            lango_store::messages::forget_parts(tx, now - KEEP_PARTS, now - KEEP_EARLY).await?;
             lango_store::webhooks::forget_deliveries(tx, now - KEEP_DELIVERIES).await.map(drop)
         })
         .await
 }
 
+/// How long what gateways call texts is known: none reports later.
+const KEEP_PARTS: Span = Span::days(30);
+/// How long a report waits for a text that it is about.
+const KEEP_EARLY: Span = Span::days(1);
 /// How long usage is known hour by hour.
 const KEEP_HOURS: Span = Span::days(40);
 /// How long it is known day by day.

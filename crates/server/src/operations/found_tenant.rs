@@ -142,6 +142,7 @@ fn tenant(app: &App, founding: &Founding, now: Timestamp) -> Result<Tenant, Foun
         device_retention: Span::days(90),
         created_at: now,
         version: 1,
+        help_phone: None,
     })
 }
 

@@ -5,13 +5,13 @@ use crate::app::App;
 use crate::enforcement::LiveSession;
 use crate::operations::change_grant::{self, Actor, Change};
 use lango_domain::grant::Event;
-use lango_domain::ids::{GrantId, RouterId, TenantId};
+use lango_domain::ids::{GrantId, Id, RouterId, TenantId};
 use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::enforcements::Seen;
 use lango_store::grants::StoredGrant;
 use lango_store::sessions::Session;
-use lango_store::{Error, Tx};
+use lango_store::{Error, Topic, Tx};
 use std::sync::Arc;
 
 /// How many grants one transaction takes.
@@ -50,7 +50,7 @@ pub async fn record_presence(
     Ok(())
 }
 
-async fn record_batch(
+pub(crate) async fn record_batch(
     tx: &mut Tx<'_>,
     app: &App,
     router: RouterId,
@@ -188,6 +188,7 @@ async fn note_sessions(
     {
         let session = begun(app, router, stored.grant.tenant, stored.grant.id, live, now);
         sessions::open(tx, &session).await?;
+        tx.wake(Topic::Admissions(router.raw()));
         if let Some(mac) = live.mac {
             sessions::see_device(tx, session.tenant, mac, session.grant, now).await?;
         }

@@ -2,20 +2,24 @@
 
 use crate::app::App;
 use lango_domain::time::{Span, Timestamp};
-use lango_store::jobs::{Job, Message};
+use lango_store::jobs::Job;
 use lango_store::{Error, Tx};
 
 /// How a job came out.
 #[derive(Clone, Debug)]
 pub enum JobEnd {
-    /// Done, and this was sent.
-    Sent(Message),
+    /// Done.
+    Done,
     /// Nothing had to be done, and why.
     NotNeeded(&'static str),
     /// Not yet; try again.
     Later(String),
+    /// Not before then, however often that was so.
+    LaterAt(Timestamp, String),
     /// Never; a person must look.
     Hopeless(String),
+    /// Somebody else has it by now.
+    Lost,
 }
 
 /// After how many tries a job is given up.
@@ -30,11 +34,9 @@ pub async fn settle_job(app: &App, job: Job, end: JobEnd, now: Timestamp) -> Res
         .write(async move |tx: &mut Tx<'_>| {
             use lango_store::jobs;
             match &end {
-                JobEnd::Sent(message) => {
-                    jobs::log_message(tx, message).await?;
-                    jobs::finish(tx, &job, now).await
-                }
-                JobEnd::NotNeeded(_) => jobs::finish(tx, &job, now).await,
+                JobEnd::Done | JobEnd::NotNeeded(_) => jobs::finish(tx, &job, now).await,
+                JobEnd::LaterAt(at, why) => jobs::retry(tx, &job, *at, why).await,
+                JobEnd::Lost => Ok(()),
                 JobEnd::Later(why) if job.attempt < MOST_ATTEMPTS => {
                     jobs::retry(tx, &job, now + pause(job.attempt), why).await
                 }

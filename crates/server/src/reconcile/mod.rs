@@ -4,6 +4,7 @@
 //! It must never end anybody's grant by what it does not see: only complete readings become
 //! evidence, and the domain decides what evidence means.
 
+mod admissions;
 pub mod backoff;
 pub mod connect;
 pub mod freeradius;

@@ -33,9 +33,9 @@ pub enum VisitError {
 
 /// A visit.
 pub struct Visit {
-    app: App,
-    router: Router,
-    driver: Driver,
+    pub(super) app: App,
+    pub(super) router: Router,
+    pub(super) driver: Driver,
     /// Whose login is whose, as of the last comparison and the orders since.
     known: HashMap<(LoginKind, String), Known>,
     /// Who was online at the last reading.
@@ -242,27 +242,34 @@ impl Visit {
         }
     }
 
-    /// Works off everything that is due for this router, batch after batch, most overdue first.
+    /// Works off everything that is due for this router, batch after batch, most overdue first:
+    /// what it is to hold, and then the devices that are to be logged in by it.
     ///
     /// # Errors
     /// The connection broke or the database failed; unconfirmed work stays work.
     pub async fn act(&mut self) -> Result<Round, VisitError> {
         let mut total = Round::default();
-        while self.is_anything_due().await? {
-            let work = self.claim().await?;
-            if work.is_empty() {
-                break;
+        loop {
+            let (orders, admissions) = self.what_is_due().await?;
+            let work = if orders { self.claim().await? } else { Vec::new() };
+            let acted = !work.is_empty();
+            if acted {
+                total.add(self.carry_out(work).await?);
             }
-            total.add(self.carry_out(work).await?);
+            let admitted = if admissions { self.admit().await? } else { 0 };
+            if !acted && admitted == 0 {
+                return Ok(total);
+            }
         }
-        Ok(total)
     }
 
     /// A look costs microseconds, a claim is a transaction: workers wake far more often than there
     /// is work.
-    async fn is_anything_due(&self) -> Result<bool, Error> {
+    async fn what_is_due(&self) -> Result<(bool, bool), Error> {
         let now = self.app.clock().now();
-        Ok(self.next_attempt().await?.is_some_and(|next| next <= now))
+        let (orders, admissions) = self.next_attempts().await?;
+        let is_due = |next: Option<Timestamp>| next.is_some_and(|next| next <= now);
+        Ok((is_due(orders), is_due(admissions)))
     }
 
     /// When the next piece of work for this router is to be tried.
@@ -270,11 +277,17 @@ impl Visit {
     /// # Errors
     /// A fault of the store.
     pub async fn next_attempt(&self) -> Result<Option<Timestamp>, Error> {
+        let (orders, admissions) = self.next_attempts().await?;
+        Ok([orders, admissions].into_iter().flatten().min())
+    }
+
+    async fn next_attempts(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), Error> {
         let router = self.router.id;
         self.app
             .store()
             .read(async move |tx: &mut Tx<'_>| {
-                lango_store::enforcements::next_attempt(tx, router).await
+                let orders = lango_store::enforcements::next_attempt(tx, router).await?;
+                Ok((orders, lango_store::admissions::next_attempt(tx, router).await?))
             })
             .await
     }
@@ -288,7 +301,8 @@ impl Visit {
         self.app
             .store()
             .write(async move |tx: &mut Tx<'_>| {
-                lango_store::enforcements::try_at_once(tx, router, now).await
+                lango_store::enforcements::try_at_once(tx, router, now).await?;
+                lango_store::admissions::try_at_once(tx, router, now).await
             })
             .await?;
         self.act().await

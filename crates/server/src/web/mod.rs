@@ -3,6 +3,7 @@
 //! operations, engines and drivers must never know it.
 
 pub mod api;
+mod captive;
 pub(crate) mod kept;
 pub mod listen;
 mod record;
@@ -92,14 +93,15 @@ pub fn routes(app: App, boards: Boards, manners: Manners) -> Router {
     let (timeouts, patience) = (manners.timeouts, manners.patience);
     let entrance = Entrance { app, boards, timeouts, limits, patience, description };
     let record = axum::middleware::from_fn_with_state(entrance.clone(), record::record);
-    doors
-        .router
+    let probe = axum::middleware::from_fn_with_state(entrance.clone(), captive::probe);
+    captive::open(doors.router)
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/api/openapi.json", get(description_of_the_api))
         .fallback(async || Problem::no_such_path())
         .method_not_allowed_fallback(async || Problem::no_such_method())
+        .layer(probe)
         .layer(record)
         .with_state(entrance)
 }

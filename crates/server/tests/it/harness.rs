@@ -115,7 +115,17 @@ impl Harness {
 
     /// Adds a router that Lango knows and can reach.
     pub(crate) async fn router(&mut self, name: &'static str, by: By) -> Router {
-        let settings = Settings { identity: name.to_owned(), ..Settings::default() };
+        self.router_running(name, by, Settings::default()).await
+    }
+
+    /// The same with another make of router.
+    pub(crate) async fn router_running(
+        &mut self,
+        name: &'static str,
+        by: By,
+        settings: Settings,
+    ) -> Router {
+        let settings = Settings { identity: name.to_owned(), ..settings };
         let clock = Arc::new(Shared(self.app.clock().clone()));
         let sim = RouterSim::start(settings, clock).unwrap();
         let (address, protocol) = match by {
@@ -265,8 +275,9 @@ impl Harness {
                 let mut next = lango_store::grants::next_deadline(tx).await?;
                 for router in &routers {
                     let attempt = lango_store::enforcements::next_attempt(tx, *router).await?;
-                    let ahead = attempt.filter(|at| *at > now);
-                    next = [next, ahead].into_iter().flatten().min();
+                    let admission = lango_store::admissions::next_attempt(tx, *router).await?;
+                    let ahead = [attempt, admission].into_iter().flatten().filter(|at| *at > now);
+                    next = ahead.chain(next).min();
                 }
                 Ok([next, again].into_iter().flatten().min())
             })
@@ -474,3 +485,18 @@ pub(crate) fn pppoe(name: &str) -> Access {
 pub(crate) fn fixed(last: u8) -> Access {
     Access::StaticIp { address: Ipv4Addr::new(10, 77, 0, last), mac: None }
 }
+
+/// Runs stories on SQLite and on PostgreSQL.
+macro_rules! stories {
+    ($($story:ident),* $(,)?) => {
+        mod on_sqlite { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() { super::$story(crate::harness::Engine::Sqlite).await }
+        )* }
+        mod on_postgres { $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() { super::$story(crate::harness::Engine::Postgres).await }
+        )* }
+    };
+}
+pub(crate) use stories;

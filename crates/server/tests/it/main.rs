@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a story that cannot go on has failed")]
 
+mod admissions;
 mod api;
+mod captive;
 mod chaos;
 mod cli;
 mod cli_day;

@@ -446,3 +446,45 @@ async fn a_router_that_was_set_up_for_radius_passes_every_step() {
         drop(server);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_is_led_to_the_portal_and_each_part_is_proven() {
+    const PUBLIC: (&str, &str) = ("LANGO_PUBLIC_URL", "https://wifi.example.com");
+    for (version, major) in [(SEVEN, "7"), (SIX, "6")] {
+        let (sim, shop) = (fresh(version), shop());
+        let more = ["--hotspot", "bridge", "--close-plain", "--routeros", major];
+        assert_eq!(paste(sim.router(), &printed(&shop, &LOGIN, &more)), []);
+        add(&shop, "Router1", sim.router(), "apis", &LOGIN);
+        let portal = ["router", "setup", "Router1", "--portal", "--allow", "pay.example.com"];
+        shop.lango(&portal).fails(1, &["public_url"]);
+        let wrong = ["router", "setup", "Router1", "--portal", "--allow", "*.google.com"];
+        shop.lango_with(PUBLIC.0, PUBLIC.1, &wrong).fails(2, &["no portal"]);
+
+        let tested =
+            || shop.lango_with(PUBLIC.0, PUBLIC.1, &["router", "test", "Router1", "--json"]);
+        let unwell = || -> Vec<String> {
+            let tested = tested().json();
+            let steps = tested["steps"].as_array().unwrap().iter();
+            let unwell = steps.filter(|step| step["result"] != "ok" && step["step"] != "ppp");
+            unwell.map(|step| step["step"].as_str().unwrap().to_owned()).collect()
+        };
+        let parts = ["portal pages", "portal directory", "portal garden", "portal dhcp"];
+        assert_eq!(unwell(), parts, "{version}");
+        let text = shop.lango_with(PUBLIC.0, PUBLIC.1, &portal).ok().out;
+        // The router fetches what the server would serve.
+        for url in text.split('"').filter(|word| word.starts_with("https://wifi.example.com/hot")) {
+            let id = url.split('/').nth(4).unwrap();
+            sim.router().publish(url, &format!("https://wifi.example.com/p/{id}"));
+        }
+        assert_eq!(paste(sim.router(), &text), []);
+        assert_eq!(unwell(), [""; 0], "{version}");
+        assert_eq!(paste(sim.router(), &text), [], "a second time");
+        let garden = sim.router().rows("/ip/hotspot/walled-garden/ip");
+        assert_eq!(garden.len(), 2, "a second time adds nothing");
+
+        // Somebody means well.
+        let broad = [("dst-host", "*.apple.com"), ("action", "allow")];
+        sim.router().add("/ip/hotspot/walled-garden", &broad).unwrap();
+        assert_eq!(unwell(), ["probes"], "{version}");
+    }
+}

@@ -11,21 +11,7 @@ use lango_server::operations::accept_payment::Accepted;
 use lango_server::operations::clean_up::retire_devices;
 use std::num::NonZeroU16;
 
-/// Runs a story on SQLite and on PostgreSQL.
-macro_rules! stories {
-    ($($story:ident),* $(,)?) => {
-        mod on_sqlite { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $story() { super::$story(super::Engine::Sqlite).await }
-        )* }
-        mod on_postgres { $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $story() { super::$story(super::Engine::Postgres).await }
-        )* }
-    };
-}
-
-stories!(
+crate::harness::stories!(
     past_paid_until_is_cut_from_both_routers_and_warned_once,
     a_failing_router_does_not_stop_the_others_and_is_finished_when_it_returns,
     a_voucher_never_used_in_seven_days_lapses,

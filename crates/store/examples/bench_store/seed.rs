@@ -116,7 +116,7 @@ fn chunks(count: i64) -> impl Iterator<Item = (i64, i64)> {
 pub(crate) async fn add_shops(tx: &mut Tx<'_>) -> Result<(), Error> {
     for id in (1..=TENANTS).map(TenantId::from_raw) {
         lango_store::tenants::insert(tx, &tenant(id)).await?;
-        lango_store::plans::insert(tx, &plan(id), NOW).await?;
+        lango_store::plans::insert(tx, &plan(id), &Default::default(), NOW).await?;
     }
     for id in 1..=ROUTERS {
         lango_store::routers::insert(tx, &router(id)).await?;
@@ -136,6 +136,7 @@ pub(crate) fn tenant(id: TenantId) -> Tenant {
         device_retention: Span::days(30),
         created_at: NOW,
         version: 1,
+        help_phone: None,
     }
 }
 
@@ -364,7 +365,7 @@ async fn add_jobs(tx: &mut Tx<'_>, from: i64, to: i64) -> Result<(), Error> {
             jobs::give_up(tx, &job, past, "no such number").await?;
         } else {
             jobs::finish(tx, &job, past).await?;
-            jobs::log_message(tx, &message(&job)).await?;
+            lango_store::messages::insert(tx, &message(&job)).await?;
         }
     }
     Ok(())
@@ -380,6 +381,15 @@ fn message(job: &lango_store::jobs::Job) -> lango_store::jobs::Message {
         body: "Your time ends soon".to_owned(),
         reason: "warning".to_owned(),
         sent_at: NOW,
+        state: lango_store::messages::MessageState::Sent,
+        state_at: NOW,
+        sender: None,
+        tries: Vec::new(),
+        parts: 1,
+        cost: None,
+        last_error: None,
+        poll_at: None,
+        polls: 0,
     }
 }
 

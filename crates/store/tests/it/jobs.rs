@@ -1,8 +1,9 @@
 //! Jobs: at least once, one for a reason, and settled only by who holds them.
 
-use lango_domain::ids::{Id, JobId, MessageId};
+use lango_domain::ids::{Id, JobId, MessageId, SenderId};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::jobs::{self, Job, Message, NewJob};
+use lango_store::messages::{self, MessageState, Report};
 use lango_store::{Store, Tx};
 
 use crate::seed::{self, NOW};
@@ -14,6 +15,7 @@ crate::on_both!(with lango_store::schema::MIGRATIONS;
     a_job_that_is_put_off_comes_back_later,
     a_job_that_was_given_up_is_counted,
     a_message_of_a_job_is_kept_once,
+    a_report_before_its_message_is_not_lost,
 );
 
 fn job(id: i64, reason: &str) -> NewJob {
@@ -133,13 +135,22 @@ async fn a_message_of_a_job_is_kept_once(store: &Store) {
         body: "Your time ends soon".to_owned(),
         reason: "warning".to_owned(),
         sent_at: NOW,
+        state: MessageState::Sent,
+        state_at: NOW,
+        sender: None,
+        tries: Vec::new(),
+        parts: 1,
+        cost: None,
+        last_error: None,
+        poll_at: None,
+        polls: 0,
     };
     let (first, second) = (message(1, 1), message(3, 2));
     let all = [first.clone(), message(2, 1), second.clone()];
     store
         .write(async move |tx: &mut Tx<'_>| {
             for message in &all {
-                jobs::log_message(tx, message).await?;
+                messages::insert(tx, message).await?;
             }
             Ok(())
         })
@@ -150,6 +161,46 @@ async fn a_message_of_a_job_is_kept_once(store: &Store) {
             let tenant = first.tenant;
             assert_eq!(jobs::messages(tx, tenant, None, 1).await?, [second.clone()]);
             assert_eq!(jobs::messages(tx, tenant, Some(second.id), 9).await?, [first.clone()]);
+            Ok(())
+        })
+        .await
+        .unwrap();
+}
+
+async fn a_report_before_its_message_is_not_lost(store: &Store) {
+    let sender = SenderId::from_raw(1);
+    let message = Message {
+        id: MessageId::from_raw(7),
+        tenant: seed::tenant_of(1),
+        job: JobId::from_raw(7),
+        grant: None,
+        recipient: "+255700000000".to_owned(),
+        body: "Your code".to_owned(),
+        reason: "credentials".to_owned(),
+        sent_at: NOW,
+        state: MessageState::Sent,
+        state_at: NOW,
+        sender: Some(sender),
+        tries: Vec::new(),
+        parts: 1,
+        cost: Some(8_000),
+        last_error: None,
+        poll_at: None,
+        polls: 0,
+    };
+    let whose = (message.tenant, sender);
+    let report = |state| Report { gateway_id: "ATX1".to_owned(), state, detail: None };
+    store
+        .write(async move |tx: &mut Tx<'_>| {
+            messages::insert(tx, &message).await?;
+            let delivered = report(MessageState::Delivered);
+            assert_eq!(messages::hear(tx, whose, &delivered, NOW).await?, None);
+            messages::name_part(tx, sender, "ATX1", &message, NOW).await?;
+            let failed = report(MessageState::Failed);
+            assert_eq!(messages::hear(tx, whose, &failed, NOW).await?, Some(message.id));
+            let parts = messages::parts_of(tx, message.tenant, message.id).await?;
+            assert_eq!(parts.len(), 1);
+            assert_eq!(parts[0].state, Some(MessageState::Delivered), "delivered stays");
             Ok(())
         })
         .await

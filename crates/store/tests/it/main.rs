@@ -9,6 +9,7 @@ mod enforcements;
 mod freeradius;
 mod jobs;
 mod migrating;
+mod money_rows;
 mod plans;
 mod postgres;
 mod records;

@@ -1,11 +1,17 @@
 //! How both databases run the statements of the program, once there are rows.
 
-use lango_domain::ids::{ActivityId, Id, TenantId, WebhookId};
+use lango_domain::ids::{
+    ActivityId, BatchId, GrantId, Id, PlanId, ResellerId, TenantId, WebhookId,
+};
+use lango_domain::money::{Currency, Money};
 use lango_domain::time::{Span, Timestamp};
+use lango_store::batches::{self, Batch};
 use lango_store::checks::{Plan, general_plan};
+use lango_store::resellers::{self, Reseller};
 use lango_store::webhooks::{self, Due, Webhook};
 use lango_store::{Error, Sql, Store, Tx, sql};
 
+use crate::money_rows::take_much_money;
 use crate::{seed, sources};
 
 crate::on_both!(with lango_store::schema::MIGRATIONS;
@@ -28,6 +34,11 @@ const LARGE: &[&str] = &[
     "activity",
     "cuts",
     "receipts",
+    "payments",
+    "inbox",
+    "money_in",
+    "batch_vouchers",
+    "v",
 ];
 
 /// What an engine, a page or a login asks, and the index that answers it.
@@ -59,12 +70,29 @@ const HOT: &[(&str, &str)] = &[
     ("radius::OVERDUE", "sessions_due"),
     ("sessions::OPEN_ON", "sessions_open"),
     ("sessions::OF_GRANT", "sessions_of_grant"),
+    ("sessions::OPEN_OF_DEVICE", "sessions_of_device"),
+    ("sessions::OPEN_AT", "sessions_at_address"),
+    ("admissions::FIND", PRIMARY),
     ("sessions::DEVICES_OF", "devices_of_grant"),
     ("sessions::RETIRE", "devices_unretired"),
+    ("payments::CLAIM", "payments_due"),
+    ("payments::NEXT", "payments_due"),
+    ("payments::BY_DOOR", "payments_by_door"),
+    ("payments::BY_PROVIDER_ID", "payments_by_provider_id"),
+    ("payments::OF_DEVICE", "payments_of_device"),
+    ("payments::OF_PHONE", "payments_of_phone"),
+    ("payments::OF_GRANT", "payments_of_grant"),
+    ("inbox::CLAIM", "inbox_waiting"),
+    ("inbox::NEXT", "inbox_waiting"),
+    ("inbox::OF_PAYMENT", "inbox_of_payment"),
+    ("money_in::WAITING", "money_in_by_state"),
+    ("money_in::COUNT_WAITING", "money_in_by_state"),
     ("jobs::CLAIM", "jobs_pending"),
     ("jobs::NEXT", "jobs_pending"),
     ("jobs::COUNT_GIVEN_UP", "jobs_given_up"),
-    ("jobs::MESSAGES", PRIMARY),
+    ("messages::PAGE", PRIMARY),
+    ("messages::TO_POLL", "messages_to_poll"),
+    ("messages::NEXT_POLL", "messages_to_poll"),
     ("receipts::PAGE", PRIMARY),
     ("receipts::OF_GRANT", "receipts_of_grant"),
     ("activity::PAGE", PRIMARY),
@@ -100,6 +128,12 @@ const HOT: &[(&str, &str)] = &[
     ("activity::NEWS", "activity_news"),
     ("webhooks::WAITING", "webhook_queue_of"),
     ("webhooks::CLAIM", "webhook_queue_of"),
+    ("batches::SELL", "batch_vouchers_of_grant"),
+    ("batches::OF_GRANT", "batch_vouchers_of_grant"),
+    ("batches::COUNT_IN_STATE", "grants_by_state"),
+    ("batches::VOUCHERS", PRIMARY),
+    ("batches::FATE", PRIMARY),
+    ("resellers::STOCK", "voucher_batches_of_reseller"),
 ];
 
 /// The key of the table, whatever the database calls its index.
@@ -110,7 +144,8 @@ const PRIMARY: &str = "the key";
 const SELDOM: &str = "grants::FOR_NEW_ROUTER";
 
 /// What sorts what it has found, because that is little: a batch, or the rows of one thing.
-const SORTS: &[&str] = &["grants::DUE", "sessions::OPEN_ON", "webhooks::WAITING"];
+const SORTS: &[&str] =
+    &["grants::DUE", "sessions::OPEN_ON", "webhooks::WAITING", "resellers::STOCK"];
 
 async fn no_statement_reads_a_large_table_whole(store: &Store) {
     fill(store).await;
@@ -150,7 +185,14 @@ fn whole_read(plan: &Plan) -> Option<&String> {
         let words: Vec<&str> = line.trim_start_matches([' ', '-', '>']).split(' ').collect();
         match words[..] {
             // A partial index is walked in order for its first row, or is the answer.
-            ["SCAN", _, "USING", "COVERING", "INDEX", "jobs_pending" | "grants_due"] => false,
+            [
+                "SCAN",
+                _,
+                "USING",
+                "COVERING",
+                "INDEX",
+                "jobs_pending" | "grants_due" | "payments_due" | "inbox_waiting",
+            ] => false,
             ["SCAN", "activity", "USING", "INDEX", "activity_unplaced"] => false,
             ["SCAN", table, ..] => LARGE.contains(&table),
             _ => line.split_once("Seq Scan on ").is_some_and(|(_, rest)| {
@@ -163,6 +205,8 @@ fn whole_read(plan: &Plan) -> Option<&String> {
 async fn fill(store: &Store) {
     seed::fill(store, seed::Size { grants: 6_000, sessions: 3_000 }).await.unwrap();
     store.write(async |tx: &mut Tx<'_>| queue_much(tx).await).await.unwrap();
+    store.write(async |tx: &mut Tx<'_>| print_much(tx).await).await.unwrap();
+    store.write(async |tx: &mut Tx<'_>| take_much_money(tx).await).await.unwrap();
     if store.url().sqlite_path().is_none() {
         const ANALYZE: Sql = sql!("ANALYZE");
         store.write(async |tx: &mut Tx<'_>| tx.execute(ANALYZE, &[]).await).await.unwrap();
@@ -195,6 +239,48 @@ async fn queue_much(tx: &mut Tx<'_>) -> Result<(), Error> {
             since: now + Span::millis(place),
         };
         webhooks::queue(tx, &(1..=250).map(due).collect::<Vec<_>>()).await?;
+    }
+    Ok(())
+}
+
+/// Twenty batches of vouchers, each given to a reseller of its own.
+async fn print_much(tx: &mut Tx<'_>) -> Result<(), Error> {
+    const A_PLAN: Sql = sql!(
+        "SELECT p.tenant_id, p.id, p.terms_id FROM plans p \
+         WHERE p.id = (SELECT MIN(id) FROM plans)"
+    );
+    const GRANTS: Sql = sql!("SELECT id FROM grants ORDER BY id LIMIT 5000");
+    let (tenant, plan, terms_id): (TenantId, PlanId, i64) = tx.one(A_PLAN, &[]).await?;
+    let grants: Vec<GrantId> = tx.all(GRANTS, &[]).await?;
+    let now = Timestamp::from_micros(1);
+    for (number, grants) in (1i64..).zip(grants.chunks(250)) {
+        let reseller = Reseller {
+            id: ResellerId::from_raw(number),
+            tenant,
+            name: format!("Reseller {number}"),
+            phone: None,
+            commission: 0,
+            created_at: now,
+            removed_at: None,
+            version: 1,
+        };
+        resellers::insert(tx, &reseller).await?;
+        let batch = Batch {
+            id: BatchId::from_raw(number),
+            tenant,
+            plan,
+            reseller: Some(reseller.id),
+            router: None,
+            count: 250,
+            signs: 8,
+            price: Money::new(100, Currency::KES),
+            terms_id,
+            actor: "cli".to_owned(),
+            created_at: now,
+            voided_at: None,
+        };
+        batches::insert(tx, &batch).await?;
+        batches::add(tx, batch.id, 1, grants).await?;
     }
     Ok(())
 }

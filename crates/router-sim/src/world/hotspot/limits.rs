@@ -61,7 +61,7 @@ impl World {
         .min_by_key(|(at, _)| *at)
     }
 
-    pub(super) fn session_due(&self, ip: Ipv4Addr) -> Option<(i64, Logout)> {
+    pub(in crate::world) fn session_due(&self, ip: Ipv4Addr) -> Option<(i64, Logout)> {
         let active = self.hotspot.actives.get(&ip)?;
         let limit = match &active.radius {
             // What RADIUS limits is the session.

@@ -39,7 +39,7 @@ impl World {
             && self.table(Place::HotspotUser).find("name", user).is_empty()
     }
 
-    fn server_says(&self, server: Server, name: &str) -> String {
+    pub(in crate::world) fn server_says(&self, server: Server, name: &str) -> String {
         let profiles = self.table(Place::HotspotProfile);
         server.profile.map(|id| profiles.text(id, name)).unwrap_or_default()
     }

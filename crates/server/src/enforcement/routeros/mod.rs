@@ -5,6 +5,7 @@
 //! reading, and doing it twice does nothing twice. Never says that something is confirmed because
 //! a command was accepted.
 
+mod admission;
 mod connections;
 mod firewall;
 mod guard;
@@ -23,7 +24,10 @@ mod visit;
 pub use guard::{GUARD_HORIZON, ROUTER_MARGIN};
 pub use radius_sessions::{Cookies, LetIn};
 
-use super::{DriverError, HotspotLogin, LoginKind, LoginOnline, Observed, Order, Outcome, Survey};
+use super::{
+    Admitted, DriverError, HotspotGuest, HotspotLogin, LoginKind, LoginOnline, Observed, Order,
+    Outcome, Survey,
+};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::time::{Span, Timestamp};
 use lango_domain::wanted::Wanted;
@@ -227,6 +231,23 @@ impl RouterOs {
                 None => Err(self.broken("logging a device in", error)),
             },
         }
+    }
+
+    /// See [`super::Driver::admit`].
+    ///
+    /// # Errors
+    /// The connection broke: whether anybody is in is not known.
+    pub async fn admit(&mut self, guests: &[HotspotGuest]) -> Result<Vec<Admitted>, DriverError> {
+        /// Devices on the wire at a time.
+        const AT_ONCE: usize = 8;
+        let mut admitted = Vec::with_capacity(guests.len());
+        for chunk in guests.chunks(AT_ONCE) {
+            let tries = chunk.iter().map(|guest| admission::admit(&self.connection, guest));
+            for tried in futures_util::future::join_all(tries).await {
+                admitted.push(tried.map_err(|cause| self.broken("logging devices in", cause))?);
+            }
+        }
+        Ok(admitted)
     }
 
     /// See [`super::Driver::log_out`]. Cookies go first: one of them would log the device in again.

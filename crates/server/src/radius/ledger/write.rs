@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::operations::change_grant::{self, Actor, Change};
 use crate::radius::{closing, identity, wall};
 use lango_domain::grant::{Event, Grant};
-use lango_domain::ids::{GrantId, RouterId, SessionId, TenantId};
+use lango_domain::ids::{GrantId, Id, RouterId, SessionId, TenantId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
@@ -16,7 +16,7 @@ use lango_store::enforcements::Seen;
 use lango_store::grants::{Held, StoredGrant};
 use lango_store::radius::{HourOfUsage, RadiusSession};
 use lango_store::sessions::Session;
-use lango_store::{Error, Tx};
+use lango_store::{Error, Topic, Tx};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -274,6 +274,7 @@ async fn show(
         let is_new = turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Passed));
         if is_new {
             sessions::open(tx, &as_shown(session, grant)).await?;
+            tx.wake(Topic::Admissions(session.router.raw()));
             if let Some(mac) = session.mac {
                 sessions::see_device(tx, session.tenant, mac, grant, now).await?;
             }

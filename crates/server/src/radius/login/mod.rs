@@ -5,6 +5,7 @@ mod accept;
 mod decision;
 mod eap;
 pub(super) mod lookup;
+mod one_time;
 mod proof;
 mod reservations;
 mod sentences;
@@ -105,21 +106,33 @@ impl Desk {
         let Some(found) = found else {
             return self.refuse(nas, request, &credentials, Refusal::Wrong, None);
         };
-        let proof = if found.by_device {
-            Proof::Device
-        } else {
-            match Proof::of(&credentials, &found.access) {
-                Some(proof) => proof,
-                None => return self.refuse(nas, request, &credentials, Refusal::Wrong, None),
-            }
-        };
         let asking = Asking {
             router: nas.router,
             device: identity::mac(request),
             by_device: found.by_device,
         };
+        let own = match found.by_device {
+            true => Some(Proof::Device),
+            false => Proof::of(&credentials, &found.access),
+        };
+        let (proof, one_time) = match own {
+            Some(proof) => (proof, None),
+            None => match self.one_time(&asking, &credentials, &found).await? {
+                Some((proof, password)) => (proof, Some(password)),
+                None => return self.refuse(nas, request, &credentials, Refusal::Wrong, None),
+            },
+        };
         match self.decide(&asking, &found).await? {
-            Ok(decision) => self.accept(nas, request, &asking, &found, &proof, &decision),
+            Ok(decision) => {
+                // Last of all: a request that is not answered after all is sent once more.
+                if let Some(password) = &one_time
+                    && !self.use_up(password).await?
+                {
+                    self.reservations.settle(found.held.stored.grant.id, asking.device);
+                    return self.refuse(nas, request, &credentials, Refusal::Wrong, None);
+                }
+                self.accept(nas, request, &asking, &found, &proof, &decision)
+            }
             Err(refusal) => self.refuse(nas, request, &credentials, refusal, Some(&found.held)),
         }
     }

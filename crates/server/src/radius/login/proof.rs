@@ -27,7 +27,11 @@ pub(super) enum Proof<'r> {
 impl<'r> Proof<'r> {
     /// Checks what was presented against what was given.
     pub(super) fn of(credentials: &Credentials<'r>, access: &Access) -> Option<Proof<'r>> {
-        let given = password(access)?;
+        Proof::by(credentials, password(access)?)
+    }
+
+    /// Checks what was presented against a password.
+    pub(super) fn by(credentials: &Credentials<'r>, given: &str) -> Option<Proof<'r>> {
         match credentials {
             Credentials::Password(clear) => {
                 is_password(clear.expose(), given).then_some(Proof::Password)

@@ -1,6 +1,6 @@
 //! Plans: what is sold.
 
-use crate::operations::add_plan::{AddPlanError, NewPlan, add_plan};
+use crate::operations::add_plan::{AddPlanError, NewPlan, SaleError, add_plan_for_sale};
 use crate::operations::change_plan::{ChangePlanError, PlanChange, change_plan, of_tenant};
 use crate::web::api::door::{Ask, Doors, Json, NoQuery, Reply, Shown, Sign};
 use crate::web::api::list::Page;
@@ -8,7 +8,7 @@ use crate::web::api::problem::Problem;
 use crate::web::api::words::{Bytes, Line, Seconds, Whole};
 use lango_domain::calendar::{Calendar, CalendarRule};
 use lango_domain::hours::Hours;
-use lango_domain::ids::{PlanId, TenantId};
+use lango_domain::ids::{PlanId, RouterId, TenantId};
 use lango_domain::logins::{KnownDevices, Logins, WhenFull};
 use lango_domain::money::Money;
 use lango_domain::plan::{AfterEnd, AtDataCap, Clock, Starts, WhenSessionEnds};
@@ -31,12 +31,80 @@ struct Plan {
     name: String,
     price: Money,
     terms: TermsShown,
+    sale: SaleShown,
     /// Since when it is not sold any more
     retired_at: Option<Timestamp>,
     version: i64,
 }
 
 impl Shown for Plan {}
+
+/// How a plan is put before customers.
+#[derive(Deserialize, JsonSchema, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "NewPlanSale")]
+struct Sale {
+    /// Whether the portal shows it; null shows what begins at first use
+    portal: Option<bool>,
+    /// Where it stands in the portal: low numbers first, then the cheapest
+    #[serde(default)]
+    place: i32,
+    /// The only routers on which it is offered; empty is all
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    routers: Vec<RouterId>,
+    /// When it is sold, as in `Mo-Fr 22:00-06:00`, in the zone of the business; null is always
+    #[schemars(extend("pattern" = HOURS))]
+    hours: Option<Line<500>>,
+    /// Given away once to each device and phone number; its price must be 0
+    #[serde(default)]
+    trial: bool,
+    /// How many vouchers one purchase gives, each with everything that the plan gives
+    vouchers: Option<Whole<1, 100>>,
+}
+
+/// The same as an answer has it.
+#[derive(Serialize, JsonSchema, Clone, Debug)]
+#[schemars(rename = "PlanSale")]
+struct SaleShown {
+    /// Whether the portal shows it
+    portal: bool,
+    place: i32,
+    routers: Vec<RouterId>,
+    hours: Option<String>,
+    trial: bool,
+    vouchers: u16,
+}
+
+impl Sale {
+    fn read(&self) -> Result<lango_domain::sale::Sale, Problem> {
+        if self.routers.len() > 100 {
+            return Err(Problem::unreadable("at most 100 routers").at("/sale/routers"));
+        }
+        let vouchers = self.vouchers.and_then(|Whole(count)| u16::try_from(count).ok());
+        Ok(lango_domain::sale::Sale {
+            portal: self.portal,
+            place: self.place,
+            routers: self.routers.clone(),
+            hours: read(self.hours.as_ref(), "/sale/hours")?,
+            trial: self.trial,
+            vouchers: vouchers.and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN),
+        })
+    }
+}
+
+impl SaleShown {
+    fn of(sale: lango_domain::sale::Sale, terms: &lango_domain::plan::Terms) -> SaleShown {
+        SaleShown {
+            portal: sale.is_on_portal(terms),
+            place: sale.place,
+            routers: sale.routers,
+            hours: sale.hours.map(|hours| hours.to_string()),
+            trial: sale.trial,
+            vouchers: sale.vouchers.get(),
+        }
+    }
+}
 
 /// What one purchase gives. The first limit to be reached ends it.
 #[derive(Deserialize, JsonSchema, Clone, Debug)]
@@ -320,11 +388,12 @@ impl From<lango_domain::plan::Terms> for TermsShown {
 
 impl From<StoredPlan> for Plan {
     fn from(stored: StoredPlan) -> Plan {
-        let StoredPlan { plan, retired_at, version, .. } = stored;
+        let StoredPlan { plan, retired_at, version, sale, .. } = stored;
         Plan {
             id: plan.id,
             name: plan.name,
             price: plan.price,
+            sale: SaleShown::of(sale, &plan.terms),
             terms: plan.terms.into(),
             retired_at,
             version,
@@ -341,6 +410,8 @@ struct NewPlanBody {
     /// What one purchase costs, in the currency of the business
     price: Money,
     terms: Terms,
+    /// How it is put before customers; null is the usual way
+    sale: Option<Sale>,
 }
 
 /// What is to be different.
@@ -354,6 +425,8 @@ struct PlanChangeBody {
     terms: Option<Terms>,
     /// Whether it is sold
     on_sale: Option<bool>,
+    /// How it is put before customers from now on, all of it
+    sale: Option<Sale>,
 }
 
 const TAG: &str = "plans";
@@ -381,11 +454,12 @@ pub(crate) fn open(doors: &mut Doors) {
         .about(TAG, "Put a plan on sale")
         .needs(Permission::Manage);
     doors.open(add, async |ask: Ask<(), NoQuery, Json<NewPlanBody>>| {
-        let NewPlanBody { name, price, terms } = &ask.body.0;
+        let NewPlanBody { name, price, terms, sale } = &ask.body.0;
         let tenant = tenant(&ask).await?;
         let (price, terms) = (own_money(*price, &tenant)?, terms.sold_by(&tenant)?);
         let new = NewPlan { tenant: tenant.id, name: name.0.clone(), price, terms };
-        let stored = add_plan(&ask.here.app, new, ask.by(), ask.now()).await?;
+        let sale = sale.as_ref().map(Sale::read).transpose()?.unwrap_or_default();
+        let stored = add_plan_for_sale(&ask.here.app, new, sale, ask.by(), ask.now()).await?;
         let location = format!("/api/v1/plans/{}", stored.plan.id);
         Ok(reply(stored).at(location))
     });
@@ -400,6 +474,7 @@ pub(crate) fn open(doors: &mut Doors) {
             price: body.price.map(|price| own_money(price, &tenant)).transpose()?,
             terms: body.terms.as_ref().map(|terms| terms.sold_by(&tenant)).transpose()?,
             on_sale: body.on_sale,
+            sale: body.sale.as_ref().map(Sale::read).transpose()?,
         };
         let whose = (tenant.id, ask.path);
         let by = ask.by();
@@ -453,6 +528,7 @@ impl From<AddPlanError> for Problem {
             )
             .at("/terms"),
             AddPlanError::NoName => Problem::invalid(error.to_string()).at("/name"),
+            AddPlanError::Sale(refusal) => refusal.into(),
             AddPlanError::Reused(reused) => reused.into(),
             AddPlanError::Lost(lost) => lost.into(),
             AddPlanError::Store(error) => error.into(),
@@ -460,10 +536,22 @@ impl From<AddPlanError> for Problem {
     }
 }
 
+impl From<SaleError> for Problem {
+    fn from(refusal: SaleError) -> Problem {
+        let at = match refusal {
+            SaleError::TrialHasPrice => "/price/amount",
+            SaleError::TrialIsBundle => "/sale/vouchers",
+            SaleError::NoRouter(_) => "/sale/routers",
+        };
+        Problem::invalid(refusal.to_string()).at(at)
+    }
+}
+
 impl From<ChangePlanError> for Problem {
     fn from(error: ChangePlanError) -> Problem {
         match error {
             ChangePlanError::Lost(lost) => lost.into(),
+            ChangePlanError::Sale(refusal) => refusal.into(),
             ChangePlanError::Known => Problem::conflict(error.to_string()).at("/name"),
             ChangePlanError::NoName | ChangePlanError::Endless => {
                 Problem::invalid(error.to_string())

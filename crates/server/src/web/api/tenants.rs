@@ -7,12 +7,12 @@ use crate::web::api::caller::Above;
 use crate::web::api::door::{Ask, Doors, Json, NoQuery, Nothing, Reply, Shown, Sign};
 use crate::web::api::list::Page;
 use crate::web::api::problem::Problem;
-use crate::web::api::words::{Line, Whole};
+use crate::web::api::words::{Field, Line, Whole};
 use lango_domain::calendar::Zone;
 use lango_domain::ids::TenantId;
 use lango_domain::language::Language;
 use lango_domain::money::Currency;
-use lango_domain::phone_number::Country;
+use lango_domain::phone_number::{Country, PhoneNumber};
 use lango_domain::role::Permission;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::{Tx, tenants};
@@ -32,6 +32,8 @@ struct Tenant {
     device_retention_days: i64,
     created_at: Timestamp,
     version: i64,
+    /// Whom customers call
+    help_phone: Option<PhoneNumber>,
 }
 
 impl Shown for Tenant {}
@@ -48,6 +50,7 @@ impl From<tenants::Tenant> for Tenant {
             device_retention_days: stored.device_retention.as_seconds() / 86_400,
             created_at: stored.created_at,
             version: stored.version,
+            help_phone: stored.help_phone,
         }
     }
 }
@@ -90,6 +93,9 @@ struct TenantChangeBody {
     zone: Option<Zone>,
     language: Option<Language>,
     device_retention_days: Option<Whole<1, 3660>>,
+    /// Whom customers call, as people write it
+    #[serde(default)]
+    help_phone: Field<Line<30>>,
 }
 
 pub(crate) fn open(doors: &mut Doors) {
@@ -105,6 +111,11 @@ pub(crate) fn open(doors: &mut Doors) {
             zone: body.zone.clone(),
             language: body.language,
             device_retention: body.device_retention_days.map(|Whole(days)| Span::days(days.into())),
+            help_phone: body
+                .help_phone
+                .clone()
+                .change()
+                .map(|phone| phone.map(|Line(phone)| phone)),
         };
         let (id, by) = (ask.tenant(), ask.by());
         let changed = change_tenant(&ask.here.app, id, change, ask.expected, by, ask.now()).await?;
@@ -160,6 +171,7 @@ impl From<ChangeTenantError> for Problem {
         match error {
             ChangeTenantError::Lost(lost) => lost.into(),
             ChangeTenantError::NoName => Problem::invalid(error.to_string()).at("/name"),
+            ChangeTenantError::Phone(_) => Problem::invalid(error.to_string()).at("/help_phone"),
             ChangeTenantError::Store(error) => error.into(),
         }
     }

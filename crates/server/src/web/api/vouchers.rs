@@ -1,13 +1,13 @@
 //! Vouchers: codes to print or to sell.
 
-use crate::operations::issue_vouchers::{IssueError, VoucherOrder, issue_vouchers};
+use crate::operations::issue_vouchers::{IssueError, VoucherOrder, issue_batch};
 use crate::web::api::door::{Ask, Doors, Json, NoQuery, Reply, Shown, Sign};
 use crate::web::api::grants::{self, GrantsQuery};
 use crate::web::api::problem::Problem;
 use crate::web::api::words::Whole;
 use crate::web::api::{check_customer, check_router};
 use lango_domain::access::GrantKind;
-use lango_domain::ids::{CustomerId, GrantId, PlanId, RouterId};
+use lango_domain::ids::{BatchId, CustomerId, GrantId, PlanId, ResellerId, RouterId};
 use lango_domain::role::Permission;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,12 +23,16 @@ struct Order {
     customer: Option<CustomerId>,
     /// The only router they are good for; null is all of them
     router: Option<RouterId>,
+    /// Who is given them to sell
+    reseller: Option<ResellerId>,
 }
 
 /// Vouchers that were made.
 #[derive(Serialize, JsonSchema, Debug)]
 #[schemars(rename = "IssuedVouchers")]
 struct Issued {
+    /// The batch that they are; null for what is sold already
+    batch: Option<BatchId>,
     vouchers: Vec<Voucher>,
 }
 
@@ -61,10 +65,11 @@ pub(crate) fn open(doors: &mut Doors) {
         .about(TAG, "Make vouchers; only this answer has their codes")
         .needs(Permission::Sell);
     doors.open(make, async |ask: Ask<(), NoQuery, Json<Order>>| {
-        let Order { plan, count, customer, router } = ask.body.0;
+        let Order { plan, count, customer, router, reseller } = ask.body.0;
         let plan = super::plans::one(&ask, plan).await.map_err(|problem| problem.at("/plan"))?;
         check_customer(&ask, customer).await?;
         check_router(&ask, router).await?;
+        super::resellers::check(&ask, reseller).await?;
         let order = VoucherOrder {
             tenant: ask.tenant(),
             plan: plan.plan.name,
@@ -72,10 +77,14 @@ pub(crate) fn open(doors: &mut Doors) {
             customer,
             router,
         };
-        let issued = issue_vouchers(&ask.here.app, order, ask.by(), ask.now()).await?;
-        let vouchers =
-            issued.into_iter().map(|voucher| Voucher { id: voucher.id, code: voucher.code });
-        Ok(Reply::ok(Issued { vouchers: vouchers.collect() }))
+        let (by, now) = (ask.by(), ask.now());
+        let issued = issue_batch(&ask.here.app, order, reseller, by, now, |_| {}).await?;
+        let batch = issued.batch;
+        let vouchers = issued
+            .vouchers
+            .into_iter()
+            .map(|voucher| Voucher { id: voucher.id, code: voucher.code });
+        Ok(Reply::ok(Issued { batch, vouchers: vouchers.collect() }))
     });
 }
 
@@ -83,6 +92,11 @@ impl From<IssueError> for Problem {
     fn from(error: IssueError) -> Problem {
         match error {
             IssueError::NoPlan(_) => Problem::invalid("that plan is not sold any more").at("/plan"),
+            IssueError::NoReseller | IssueError::SoldTwice => {
+                Problem::invalid(error.to_string()).at("/reseller")
+            }
+            IssueError::Bundle(_) => Problem::invalid(error.to_string()).at("/plan"),
+            IssueError::Voided(..) => Problem::conflict(error.to_string()),
             IssueError::TooMany => Problem::invalid(error.to_string()).at("/count"),
             IssueError::Reused(reused) => reused.into(),
             IssueError::Store(error) => error.into(),

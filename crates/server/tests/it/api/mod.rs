@@ -35,8 +35,9 @@ use lango_server::operations::add_router::{NewRouter, RouterLogin, add_router};
 use lango_server::operations::add_token::{NewToken, add_token};
 use lango_server::operations::asked::By;
 use lango_server::operations::found_tenant::{Founding, found_tenant};
-use lango_server::operations::issue_vouchers::{VoucherOrder, issue_vouchers};
+use lango_server::operations::issue_vouchers::{VoucherOrder, issue_batch, issue_vouchers};
 use lango_server::operations::open_service::{ServiceOrder, open_service};
+use lango_server::operations::resellers::{Commission, NewReseller, add_reseller};
 use lango_server::operations::run_task::start_task;
 use lango_server::operations::webhook::{NewWebhook, add_webhook};
 use lango_server::reconcile::supervisor::Boards;
@@ -276,6 +277,21 @@ async fn furnished(
         router: None,
     };
     let voucher = issue_vouchers(app, order, by, NOON).await.unwrap().remove(0);
+    let new = NewReseller {
+        tenant,
+        name: format!("{mark} Kiosk"),
+        phone: None,
+        commission: Commission::default(),
+    };
+    let reseller = add_reseller(app, new, by, NOON).await.unwrap().id;
+    let order = VoucherOrder {
+        tenant,
+        plan: plan.plan.name.clone(),
+        count: 2,
+        customer: None,
+        router: None,
+    };
+    let batch = issue_batch(app, order, Some(reseller), by, NOON, |_| {}).await.unwrap().batch;
     let order = ServiceOrder {
         tenant,
         plan: plan.plan.name,
@@ -304,6 +320,8 @@ async fn furnished(
     let (webhook, _) = add_webhook(app, new, by, NOON).await.unwrap();
     let mut ids = BTreeMap::from([
         ("webhook", webhook.id.to_string()),
+        ("reseller", reseller.to_string()),
+        ("batch", batch.unwrap().to_string()),
         ("task", begun.id.to_string()),
         ("plan", plan.plan.id.to_string()),
         ("customer", customer.to_string()),

@@ -101,6 +101,15 @@ const TABLE: &[(&str, &str, May, &str)] = &[
     ("GET", "/api/v1/vouchers", May::Read, ""),
     ("POST", "/api/v1/vouchers", May::Sell, r#"{"plan":"{plan}","count":1}"#),
     ("GET", "/api/v1/vouchers/{voucher}", May::Read, ""),
+    ("GET", "/api/v1/voucher-batches", May::Read, ""),
+    ("GET", "/api/v1/voucher-batches/{batch}", May::Read, ""),
+    ("POST", "/api/v1/voucher-batches/{batch}/print", May::Sell, r#"{"layout":"24"}"#),
+    ("POST", "/api/v1/voucher-batches/{batch}/export", May::Sell, ""),
+    ("POST", "/api/v1/voucher-batches/{batch}/void", May::Manage, ""),
+    ("GET", "/api/v1/resellers", May::Read, ""),
+    ("POST", "/api/v1/resellers", May::Manage, r#"{"name":"S-{role}"}"#),
+    ("GET", "/api/v1/resellers/{reseller}", May::Read, ""),
+    ("PATCH", "/api/v1/resellers/{reseller}", May::Manage, r#"{"commission_basis_points":500}"#),
     ("GET", "/api/v1/services", May::Read, ""),
     ("POST", "/api/v1/services", May::Sell, NEW_SERVICE),
     ("GET", "/api/v1/services/{service}", May::Read, ""),
@@ -183,7 +192,9 @@ fn with_query(path: &str) -> String {
 /// Removals last: what the others name must still be there.
 fn in_order() -> Vec<(&'static str, &'static str, May, &'static str)> {
     let mut rows = TABLE.to_vec();
-    rows.sort_by_key(|(method, path, ..)| (*method == "DELETE", path.ends_with("/end")));
+    rows.sort_by_key(|(method, path, ..)| {
+        (*method == "DELETE", path.ends_with("/end") || path.ends_with("/void"))
+    });
     rows
 }
 

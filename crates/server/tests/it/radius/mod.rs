@@ -3,6 +3,7 @@
 
 mod books;
 mod faults;
+mod handed_over;
 mod others;
 mod plans;
 mod second_way;

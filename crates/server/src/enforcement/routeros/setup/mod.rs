@@ -6,6 +6,8 @@
 //! neither our mark nor our name, except the one service that we come by.
 
 mod literal;
+pub mod pages;
+pub mod portal;
 mod proof;
 
 pub use literal::quoted;
