@@ -12,7 +12,10 @@ CREATE TABLE nases (
   -- When it last sent something that another secret had signed.
   mistrusted_at {time},
   -- How far its clock was ahead of ours when it last said what time it is.
-  clock_ahead_seconds {int}
+  clock_ahead_seconds {int},
+  -- When it last reported of a session that it goes on: some never do, and their silence means
+  -- nothing.
+  interim_at {time}
 ) {strict};
 
 CREATE TABLE radius_sessions (

@@ -185,6 +185,8 @@ pub struct Nas {
     pub mistrusted_at: Option<Timestamp>,
     /// How far its clock was ahead of ours when it last said what time it is, in seconds.
     pub clock_ahead_seconds: Option<i64>,
+    /// When it last reported of a session that it goes on; some never do.
+    pub interim_at: Option<Timestamp>,
 }
 
 impl FromRow for Nas {
@@ -196,6 +198,7 @@ impl FromRow for Nas {
             proven_at: row.get(3)?,
             mistrusted_at: row.get(4)?,
             clock_ahead_seconds: row.get(5)?,
+            interim_at: row.get(6)?,
         })
     }
 }
@@ -238,7 +241,11 @@ const OPEN_OF_GRANTS: Sql = session!(
      AND grant_id = ANY (ARRAY(SELECT value::bigint \
      FROM json_array_elements_text($1::json) value))))"
 );
-const STALE: Sql = session!("ended_at IS NULL AND updated_at < $1 ORDER BY updated_at LIMIT $2");
+// Where nobody ever reports of what goes on, silence means nothing for long.
+const STALE: Sql = session!(
+    "ended_at IS NULL AND updated_at < $1 AND (updated_at < $2 OR uptime > 0 OR router_id IN \
+     (SELECT router_id FROM nases WHERE interim_at IS NOT NULL)) ORDER BY updated_at LIMIT $3"
+);
 const SAVE: crate::Bulk = bulk!(
     sqlite: "INSERT INTO radius_sessions (id, tenant_id, router_id, grant_id, key, identifiers, \
              mac, address, started_at, updated_at, ended_at, cause, uptime, input, output, \
@@ -341,24 +348,25 @@ const OVERDUE_OF_GRANT: Sql = sql!(
      AND due_at <= $3"
 );
 const NASES: Sql = sql!(
-    "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds \
-     FROM nases ORDER BY router_id"
+    "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds, \
+     interim_at FROM nases ORDER BY router_id"
 );
 const NASES_OF_TENANT: Sql = sql!(
-    "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds \
-     FROM nases WHERE tenant_id = $1 ORDER BY router_id"
+    "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds, \
+     interim_at FROM nases WHERE tenant_id = $1 ORDER BY router_id"
 );
 // What is learned never undoes what a person said.
 const KEEP_NAS: Sql = sql!(
     "INSERT INTO nases (router_id, tenant_id, signature, heard_at, proven_at, mistrusted_at, \
-     clock_ahead_seconds) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+     clock_ahead_seconds, interim_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
      ON CONFLICT (router_id) DO UPDATE SET \
      signature = CASE nases.signature WHEN 'learning' THEN excluded.signature \
                  ELSE nases.signature END, \
      heard_at = COALESCE(excluded.heard_at, nases.heard_at), \
      proven_at = COALESCE(excluded.proven_at, nases.proven_at), \
      mistrusted_at = COALESCE(excluded.mistrusted_at, nases.mistrusted_at), \
-     clock_ahead_seconds = COALESCE(excluded.clock_ahead_seconds, nases.clock_ahead_seconds)"
+     clock_ahead_seconds = COALESCE(excluded.clock_ahead_seconds, nases.clock_ahead_seconds), \
+     interim_at = COALESCE(excluded.interim_at, nases.interim_at)"
 );
 const SAY_SIGNATURE: Sql = sql!(
     "INSERT INTO nases (router_id, tenant_id, signature) VALUES ($1, $2, $3) \
@@ -434,13 +442,15 @@ pub async fn open_of_grant(
     tx.all(OPEN_OF_GRANT, &args![router, grant]).await
 }
 
-/// Sessions that last and of which nothing was heard since `before`, longest silent first.
+/// Sessions that last and of which nothing was heard since `before`, longest silent first. On a NAS
+/// that never reported of a session that goes on: nothing since `long_before`.
 pub async fn stale(
     tx: &mut Tx<'_>,
     before: Timestamp,
+    long_before: Timestamp,
     limit: i64,
 ) -> Result<Vec<RadiusSession>, Error> {
-    tx.all(STALE, &args![before, limit]).await
+    tx.all(STALE, &args![before, long_before, limit]).await
 }
 
 /// A session as a row of a bulk.
@@ -600,7 +610,7 @@ pub async fn nases_of_tenant(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Na
 /// Keeps how a NAS stands with us. What is none here stays as it was, and so does a signature that
 /// is no longer being learned.
 pub async fn keep_nas(tx: &mut Tx<'_>, tenant: TenantId, nas: &Nas) -> Result<(), Error> {
-    let Nas { router, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds } = nas;
+    let Nas { router, signature, heard_at, proven_at, mistrusted_at, .. } = nas;
     let row = args![
         *router,
         tenant,
@@ -608,7 +618,8 @@ pub async fn keep_nas(tx: &mut Tx<'_>, tenant: TenantId, nas: &Nas) -> Result<()
         *heard_at,
         *proven_at,
         *mistrusted_at,
-        *clock_ahead_seconds
+        nas.clock_ahead_seconds,
+        nas.interim_at
     ];
     tx.execute(KEEP_NAS, &row).await.map(drop)
 }

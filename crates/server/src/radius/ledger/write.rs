@@ -6,8 +6,8 @@ use super::merge::{Merged, REPLACED, RESET, SLACK, Turn, merge};
 use super::report::Report;
 use crate::app::App;
 use crate::operations::change_grant::{self, Actor, Change};
-use crate::radius::{closing, identity};
-use lango_domain::grant::Event;
+use crate::radius::{closing, identity, wall};
+use lango_domain::grant::{Event, Grant};
 use lango_domain::ids::{GrantId, Id, RouterId, SessionId, TenantId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::quantity::DataSize;
@@ -331,9 +331,7 @@ async fn tell(
     let (mut changes, mut noted) = (Vec::new(), Vec::new());
     for Held { stored, .. } in lango_store::grants::held(tx, &news).await? {
         let id = stored.grant.id;
-        if !stored.grant.wanted().is_online() {
-            cut_again(tx, id, changed, turns, now).await?;
-        }
+        cut_again(tx, &stored.grant, changed, turns, now).await?;
         if let Some(hours) = &stored.grant.terms.logins.hours {
             for session in changed.iter().filter(|session| has_come(session, id, turns)) {
                 let closes = closing::closes(hours, now);
@@ -386,13 +384,14 @@ fn came_and_went(
 /// while his time ran out. What was confirmed is work again.
 async fn cut_again(
     tx: &mut Tx<'_>,
-    grant: GrantId,
+    grant: &Grant,
     changed: &[RadiusSession],
     turns: &HashMap<SessionId, Vec<Turn>>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    for session in changed.iter().filter(|session| has_come(session, grant, turns)) {
-        let difference = [(grant, "a session lives that must not".to_owned())];
+    let come = changed.iter().filter(|session| has_come(session, grant.id, turns));
+    for session in come.filter(|session| wall::is_misfit(session, grant)) {
+        let difference = [(grant.id, "a session lives that must not".to_owned())];
         lango_store::enforcements::repair(tx, session.router, &difference, now).await?;
     }
     Ok(())
