@@ -223,8 +223,18 @@ const KEEP_NAS: Sql = sql!(
 );
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] =
-    &[BY_KEYS, OPEN_ON, OPEN_OF_GRANT, STALE, USAGE, FORGET_USAGE, OCCUPANTS, NASES, KEEP_NAS];
+pub(crate) const STATEMENTS: &[Sql] = &[
+    BY_KEYS,
+    OPEN_ON,
+    OPEN_OF_GRANT,
+    STALE,
+    METER,
+    USAGE,
+    FORGET_USAGE,
+    OCCUPANTS,
+    NASES,
+    KEEP_NAS,
+];
 
 /// Bulk statements, for the same tests.
 pub(crate) const BULKS: &[crate::Bulk] = &[SAVE, ADD_USAGE];

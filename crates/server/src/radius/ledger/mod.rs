@@ -101,13 +101,15 @@ pub(super) async fn run(app: App, pages: Pages, reservations: Arc<Reservations>)
         if receiver.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
-        let told: Arc<[Told]> = batch.iter().map(|page| page.told.clone()).collect();
+        let (told, written): (Vec<Told>, Vec<oneshot::Sender<()>>) =
+            batch.into_iter().map(|page| (page.told, page.written)).unzip();
+        let told: Arc<[Told]> = told.into();
         match write::write(&app, told.clone()).await {
             Ok(()) => {
                 settle(&told, &reservations);
-                for page in batch {
+                for written in written {
                     // Whoever waited may be gone: it is written all the same.
-                    let _ = page.written.send(());
+                    let _ = written.send(());
                 }
             }
             // Their senders are dropped: nobody is acknowledged.

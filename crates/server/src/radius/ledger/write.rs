@@ -8,12 +8,12 @@ use crate::app::App;
 use crate::operations::change_grant::{self, Actor, Change};
 use crate::radius::identity;
 use lango_domain::grant::Event;
-use lango_domain::ids::{GrantId, RouterId, TenantId};
+use lango_domain::ids::{GrantId, RouterId, SessionId, TenantId};
 use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::enforcements::Seen;
-use lango_store::grants::{Held, StoredGrant};
-use lango_store::radius::{HourOfUsage, RadiusSession};
+use lango_store::grants::StoredGrant;
+use lango_store::radius::{HourOfUsage, Occupant, RadiusSession};
 use lango_store::sessions::Session;
 use lango_store::{Error, Tx};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -61,10 +61,24 @@ pub(in crate::radius) async fn close(
         let ended_at = Some(ended_at(&session));
         let cause = Some(cause.to_owned());
         let over = RadiusSession { ended_at, cause, ..session };
-        batch.turns.entry(over.id).or_default().push(Turn::Ended);
+        batch.turns.add(over.id, Turn::Ended);
         batch.sessions.insert(over.key.clone(), over);
     }
     batch.save(tx, app, now).await
+}
+
+/// What happened to each session, in order.
+#[derive(Default)]
+struct Turns(HashMap<SessionId, Vec<Turn>>);
+
+impl Turns {
+    fn add(&mut self, session: SessionId, turn: Turn) {
+        self.0.entry(session).or_default().push(turn);
+    }
+
+    fn of(&self, session: &RadiusSession) -> &[Turn] {
+        self.0.get(&session.id).map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 /// Sessions under change.
@@ -72,8 +86,7 @@ pub(in crate::radius) async fn close(
 struct Batch {
     /// By key.
     sessions: HashMap<Vec<u8>, RadiusSession>,
-    /// What happened to each, in order.
-    turns: HashMap<lango_domain::ids::SessionId, Vec<Turn>>,
+    turns: Turns,
     /// Which keys changed.
     replaced: Vec<RadiusSession>,
     /// Whose a new session is.
@@ -116,10 +129,10 @@ impl Batch {
         let before = if replaced.is_some() { None } else { before };
         self.count(&session, before.unwrap_or_default());
         if let Some(replaced) = replaced {
-            self.turns.entry(replaced.id).or_default().push(Turn::Ended);
+            self.turns.add(replaced.id, Turn::Ended);
             self.replaced.push(replaced);
         }
-        self.turns.entry(session.id).or_default().push(turn);
+        self.turns.add(session.id, turn);
         self.sessions.insert(session.key.clone(), session);
     }
 
@@ -149,7 +162,7 @@ impl Batch {
             }
             let ended_at = Some(open.updated_at.min(now));
             let over = RadiusSession { ended_at, cause: Some(RESET.to_owned()), ..open };
-            self.turns.entry(over.id).or_default().push(Turn::Ended);
+            self.turns.add(over.id, Turn::Ended);
             self.sessions.insert(over.key.clone(), over);
         }
         Ok(())
@@ -159,7 +172,7 @@ impl Batch {
         let Batch { sessions, turns, replaced, used, .. } = self;
         // First those that give up their names.
         lango_store::radius::save(tx, &replaced).await?;
-        let touched = |session: &RadiusSession| turns.contains_key(&session.id);
+        let touched = |session: &RadiusSession| !turns.of(session).is_empty();
         let mut changed: Vec<RadiusSession> = sessions.into_values().filter(touched).collect();
         changed.sort_by_key(|session| session.id);
         let hour = Timestamp::from_micros(now.micros() - now.micros().rem_euclid(HOUR));
@@ -182,18 +195,15 @@ impl Owners {
         let passes: HashSet<GrantId> =
             new.iter().filter_map(|report| report.pass).map(|pass| pass.grant).collect();
         let passes: Vec<GrantId> = passes.into_iter().collect();
-        for held in lango_store::grants::held(tx, &passes).await? {
-            self.by_id.insert(held.stored.grant.id, held.stored.grant.tenant);
-        }
+        self.by_id.extend(lango_store::grants::tenants_of(tx, &passes).await?);
         let mut logins: HashMap<TenantId, Vec<Vec<u8>>> = HashMap::new();
         for report in new.iter().filter(|report| report.pass.is_none()) {
             logins.entry(report.tenant).or_default().push(login(app, report));
         }
         for (tenant, hashes) in logins {
             let hashes: Vec<&[u8]> = hashes.iter().map(Vec::as_slice).collect();
-            for held in lango_store::grants::held_by_logins(tx, tenant, &hashes).await? {
-                let Held { stored, login_hash, .. } = held;
-                self.by_login.insert((tenant, login_hash), stored.grant.id);
+            for (hash, grant) in lango_store::grants::by_logins(tx, tenant, &hashes).await? {
+                self.by_login.insert((tenant, hash), grant);
             }
         }
         Ok(())
@@ -219,29 +229,33 @@ fn login(app: &App, report: &Report) -> Vec<u8> {
 async fn show(
     tx: &mut Tx<'_>,
     changed: impl Iterator<Item = &RadiusSession>,
-    turns: &HashMap<lango_domain::ids::SessionId, Vec<Turn>>,
+    turns: &Turns,
     now: Timestamp,
 ) -> Result<(), Error> {
-    use lango_store::sessions;
+    use lango_store::sessions::{self, End};
+    let (mut begun, mut devices) = (Vec::new(), BTreeMap::new());
+    let (mut reopened, mut ended) = (Vec::new(), Vec::new());
     for session in changed {
         let Some(grant) = session.grant else { continue };
-        let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
-        let is_new = turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Passed));
-        if is_new {
-            sessions::open(tx, &as_shown(session, grant)).await?;
+        let turns = turns.of(session);
+        if turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Passed)) {
+            begun.push(as_shown(session, grant));
             if let Some(mac) = session.mac {
-                sessions::see_device(tx, session.tenant, mac, grant, now).await?;
+                devices.insert((session.tenant, mac), grant);
             }
         } else if turns.contains(&Turn::Reopened) {
-            sessions::reopen(tx, session.id).await?;
+            reopened.push(session.id);
         }
         let is_over = turns.iter().any(|turn| matches!(turn, Turn::Ended | Turn::Passed));
-        if let Some(ended_at) = session.ended_at.filter(|_| is_over) {
-            let data = total(session);
-            sessions::close(tx, session.id, ended_at, session.uptime, data).await?;
+        if let Some(at) = session.ended_at.filter(|_| is_over) {
+            let (uptime, data) = (session.uptime, total(session));
+            ended.push(End { id: session.id, at, uptime, data });
         }
     }
-    Ok(())
+    sessions::open_all(tx, &begun).await?;
+    sessions::see_devices(tx, &devices, now).await?;
+    sessions::reopen_all(tx, &reopened).await?;
+    sessions::close_all(tx, &ended).await
 }
 
 fn as_shown(session: &RadiusSession, grant: GrantId) -> Session {
@@ -270,12 +284,11 @@ async fn tell(
     app: &App,
     changed: &mut [RadiusSession],
     replaced: &[RadiusSession],
-    turns: &HashMap<lango_domain::ids::SessionId, Vec<Turn>>,
+    turns: &Turns,
     now: Timestamp,
 ) -> Result<(), Error> {
     let matters = |session: &RadiusSession| {
-        let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
-        session.metered || turns.iter().any(|turn| *turn != Turn::GoesOn)
+        session.metered || turns.of(session).iter().any(|turn| *turn != Turn::GoesOn)
     };
     let news: HashSet<GrantId> = changed
         .iter()
@@ -283,22 +296,31 @@ async fn tell(
         .filter(|session| matters(session))
         .filter_map(|session| session.grant)
         .collect();
-    let news: Vec<GrantId> = news.into_iter().collect();
-    let occupants = lango_store::radius::occupants(tx, &news).await?;
-    let (mut changes, mut noted) = (Vec::new(), Vec::new());
-    for Held { stored, .. } in lango_store::grants::held(tx, &news).await? {
-        let id = stored.grant.id;
-        if !stored.grant.wanted().is_online() {
-            cut_again(tx, id, changed, turns, now).await?;
+    if news.is_empty() {
+        return Ok(());
+    }
+    let mut by_grant: HashMap<GrantId, Vec<&mut RadiusSession>> = HashMap::new();
+    for session in changed {
+        if let Some(grant) = session.grant.filter(|grant| news.contains(grant)) {
+            by_grant.entry(grant).or_default().push(session);
         }
-        let online = occupants.iter().filter(|occupant| occupant.grant == id);
-        let since = online.clone().map(|occupant| occupant.started_at).min().unwrap_or(now);
-        let devices = online.clone().count();
-        let growth = growth(changed, id, is_metered(&stored));
-        note(tx, &stored, changed, online.clone().map(|one| one.router), &growth, &mut noted)
-            .await?;
+    }
+    let news: Vec<GrantId> = news.into_iter().collect();
+    let (occupants, seen) = (occupants(tx, &news).await?, seen(tx, &news).await?);
+    let (mut changes, mut noted) = (Vec::new(), Vec::new());
+    for stored in lango_store::grants::with_ids(tx, &news).await? {
+        let id = stored.grant.id;
+        let sessions = by_grant.get_mut(&id).map(Vec::as_mut_slice).unwrap_or_default();
+        if !stored.grant.wanted().is_online() {
+            cut_again(tx, id, sessions, turns, now).await?;
+        }
+        let online = occupants.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let since = online.iter().map(|occupant| occupant.started_at).min().unwrap_or(now);
+        let growth = growth(sessions, is_metered(&stored));
+        let last = seen.get(&id).map(Vec::as_slice).unwrap_or_default();
+        noted.extend(noted_of(sessions, online, last, &growth).map(|seen| (id, seen)));
         let event = Event::Seen {
-            devices: u16::try_from(devices).unwrap_or(u16::MAX),
+            devices: u16::try_from(online.len()).unwrap_or(u16::MAX),
             since,
             uptime: growth.uptime,
             data: DataSize::bytes(growth.data),
@@ -310,21 +332,40 @@ async fn tell(
     change_grant::write(tx, app, changes, &Actor::Router, now).await
 }
 
+async fn occupants(
+    tx: &mut Tx<'_>,
+    grants: &[GrantId],
+) -> Result<HashMap<GrantId, Vec<Occupant>>, Error> {
+    let mut found: HashMap<GrantId, Vec<Occupant>> = HashMap::new();
+    for occupant in lango_store::radius::occupants(tx, grants).await? {
+        found.entry(occupant.grant).or_default().push(occupant);
+    }
+    Ok(found)
+}
+
+async fn seen(tx: &mut Tx<'_>, grants: &[GrantId]) -> Result<HashMap<GrantId, Vec<Seen>>, Error> {
+    let mut found: HashMap<GrantId, Vec<Seen>> = HashMap::new();
+    for (grant, seen) in lango_store::enforcements::seen_of(tx, grants).await? {
+        found.entry(grant).or_default().push(seen);
+    }
+    Ok(found)
+}
+
 /// Somebody is online who must not be: an end of a session that was none, or a login that passed
 /// while his time ran out. What was confirmed is work again.
 async fn cut_again(
     tx: &mut Tx<'_>,
     grant: GrantId,
-    changed: &[RadiusSession],
-    turns: &HashMap<lango_domain::ids::SessionId, Vec<Turn>>,
+    sessions: &[&mut RadiusSession],
+    turns: &Turns,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let has_come = |session: &&RadiusSession| {
-        let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
+    let has_come = |session: &RadiusSession| {
+        let turns = turns.of(session);
         let came = turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Reopened));
-        session.grant == Some(grant) && session.ended_at.is_none() && came
+        session.ended_at.is_none() && came
     };
-    for session in changed.iter().filter(has_come) {
+    for session in sessions.iter().filter(|session| has_come(session)) {
         let difference = [(grant, "a session lives that must not".to_owned())];
         lango_store::enforcements::repair(tx, session.router, &difference, now).await?;
     }
@@ -342,9 +383,10 @@ struct Growth {
     data: u64,
 }
 
-fn growth(changed: &mut [RadiusSession], grant: GrantId, metered: bool) -> Growth {
+/// Of the sessions of one grant.
+fn growth(sessions: &mut [&mut RadiusSession], metered: bool) -> Growth {
     let mut growth = Growth::default();
-    for session in changed.iter_mut().filter(|session| session.grant == Some(grant)) {
+    for session in sessions {
         growth.uptime = growth.uptime + session.uptime.less(session.uptime_noted);
         growth.data += total(session).less(session.data_noted).as_bytes();
         session.uptime_noted = session.uptime;
@@ -355,25 +397,16 @@ fn growth(changed: &mut [RadiusSession], grant: GrantId, metered: bool) -> Growt
 }
 
 /// What the NAS was last seen to hold, as for routers that we read ourselves.
-async fn note(
-    tx: &mut Tx<'_>,
-    stored: &StoredGrant,
-    changed: &[RadiusSession],
-    online: impl Iterator<Item = RouterId> + Clone,
+fn noted_of(
+    sessions: &[&mut RadiusSession],
+    online: &[Occupant],
+    last: &[Seen],
     growth: &Growth,
-    noted: &mut Vec<(GrantId, Seen)>,
-) -> Result<(), Error> {
-    let id = stored.grant.id;
-    let Some(router) =
-        changed.iter().find(|session| session.grant == Some(id)).map(|session| session.router)
-    else {
-        return Ok(());
-    };
-    let seen = lango_store::enforcements::seen(tx, id).await?;
-    let last = seen.iter().find(|seen| seen.router == router);
-    let devices = online.filter(|at| *at == router).count() as i64;
+) -> Option<Seen> {
+    let router = sessions.first()?.router;
+    let last = last.iter().find(|seen| seen.router == router);
+    let devices = online.iter().filter(|occupant| occupant.router == router).count() as i64;
     let uptime = last.map_or(Span::ZERO, |last| last.uptime) + growth.uptime;
     let data = last.map_or(0, |last| last.data.as_bytes()) + growth.data;
-    noted.push((id, Seen { router, devices, uptime, data: DataSize::bytes(data) }));
-    Ok(())
+    Some(Seen { router, devices, uptime, data: DataSize::bytes(data) })
 }
