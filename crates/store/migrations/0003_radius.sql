@@ -25,6 +25,9 @@ CREATE TABLE radius_sessions (
   address TEXT,
   started_at {time} NOT NULL,
   updated_at {time} NOT NULL,
+  -- The hour of it, by which silent sessions are found: an index by the instant would have to be
+  -- written anew with every report, and keep PostgreSQL from updating rows in place.
+  heard_in {time} NOT NULL,
   ended_at {time},
   cause TEXT,
   -- The highest that the NAS counted. Input is what the customer sent.
@@ -38,7 +41,7 @@ CREATE TABLE radius_sessions (
 ) {strict};
 CREATE UNIQUE INDEX radius_sessions_by_key ON radius_sessions (key);
 CREATE INDEX radius_sessions_open ON radius_sessions (router_id, grant_id) WHERE ended_at IS NULL;
-CREATE INDEX radius_sessions_stale ON radius_sessions (updated_at) WHERE ended_at IS NULL;
+CREATE INDEX radius_sessions_stale ON radius_sessions (heard_in) WHERE ended_at IS NULL;
 
 -- What a grant used in an hour, for graphs.
 CREATE TABLE usage_hours (

@@ -5,7 +5,9 @@ use crate::{Arg, Error, FromRow, Order, Row, Sql, ToArg, ToArgs, Tx, args, bulk,
 use lango_domain::access::GrantKind;
 use lango_domain::grant::{Grant, Meter, Presence, State};
 use lango_domain::ids::{CustomerId, GrantId, Id, RouterId, TenantId};
+use lango_domain::plan::Terms;
 use lango_domain::time::Timestamp;
+use std::cell::RefCell;
 
 /// A grant as stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -112,7 +114,7 @@ impl FromRow for StoredGrant {
             plan: row.get(2)?,
             customer: row.get(3)?,
             kind: row.get(4)?,
-            terms: crate::json::read("terms.body", &row.get::<String>(6)?)?,
+            terms: terms(row.get(6)?)?,
             state: life.at,
             meter: life.meter,
             presence: life.presence,
@@ -122,6 +124,25 @@ impl FromRow for StoredGrant {
             (row.get(5)?, row.get(8)?, row.get(9)?, row.get(10)?);
         Ok(StoredGrant { grant, terms_id, label, router, version })
     }
+}
+
+/// Terms are few and come with every grant: what was read lately is not read again.
+fn terms(body: String) -> Result<Terms, Error> {
+    const KEPT: usize = 16;
+    thread_local! {
+        static READ: RefCell<Vec<(String, Terms)>> = const { RefCell::new(Vec::new()) };
+    }
+    READ.with_borrow_mut(|read| {
+        if let Some((_, terms)) = read.iter().find(|(known, _)| *known == body) {
+            return Ok(terms.clone());
+        }
+        let terms: Terms = crate::json::read("terms.body", &body)?;
+        if read.len() == KEPT {
+            read.clear();
+        }
+        read.push((body, terms.clone()));
+        Ok(terms)
+    })
 }
 
 impl FromRow for Listed {

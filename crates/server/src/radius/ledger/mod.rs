@@ -19,8 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How many reports may wait; whoever comes then hears nothing and tells again.
 const WAITING: usize = 16_384;
-/// How many are written together.
-const BATCH: usize = 512;
+/// How many are written together: while one batch is flushed the next gathers.
+const BATCH: usize = 1_024;
 
 /// What a NAS told.
 #[derive(Clone, Debug)]

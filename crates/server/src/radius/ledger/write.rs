@@ -87,6 +87,8 @@ struct Batch {
     /// By key.
     sessions: HashMap<Vec<u8>, RadiusSession>,
     turns: Turns,
+    /// When those that were in the database had last been heard of.
+    heard: HashMap<SessionId, Timestamp>,
     /// Which keys changed.
     replaced: Vec<RadiusSession>,
     /// Whose a new session is.
@@ -114,6 +116,7 @@ impl Batch {
         let keys: HashSet<&[u8]> = reports().map(|report| report.key.as_slice()).collect();
         let keys: Vec<&[u8]> = keys.into_iter().collect();
         for session in lango_store::radius::by_keys(tx, &keys).await? {
+            self.heard.insert(session.id, session.updated_at);
             self.sessions.insert(session.key.clone(), session);
         }
         let new: Vec<&Report> =
@@ -169,7 +172,7 @@ impl Batch {
     }
 
     async fn save(self, tx: &mut Tx<'_>, app: &App, now: Timestamp) -> Result<(), Error> {
-        let Batch { sessions, turns, replaced, used, .. } = self;
+        let Batch { sessions, turns, replaced, used, heard, .. } = self;
         // First those that give up their names.
         lango_store::radius::save(tx, &replaced).await?;
         let touched = |session: &RadiusSession| !turns.of(session).is_empty();
@@ -186,7 +189,14 @@ impl Batch {
         lango_store::radius::add_usage(tx, &used).await?;
         show(tx, changed.iter().chain(&replaced), &turns, now).await?;
         tell(tx, app, &mut changed, &replaced, &turns, now).await?;
-        lango_store::radius::save(tx, &changed).await
+        let (same, other): (Vec<_>, Vec<_>) = changed.into_iter().partition(|session| {
+            let read = heard.get(&session.id);
+            read.is_some_and(|at| lango_store::radius::is_same_hour(*at, session.updated_at))
+                && session.ended_at.is_none()
+                && turns.of(session).iter().all(|turn| *turn == Turn::GoesOn)
+        });
+        lango_store::radius::go_on(tx, &same).await?;
+        lango_store::radius::save(tx, &other).await
     }
 }
 
