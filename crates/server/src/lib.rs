@@ -2,7 +2,7 @@
 //!
 //! Directions: entrances (`web`, `cli`) and engines (`deadlines`, `reconcile`, `jobs`) call
 //! `operations`; operations call the store and the domain's rules. Drivers know routers and
-//! nothing else. Nothing imports `web`.
+//! nothing else. None of these imports `web`: `run` starts it, `cli` sets it up.
 
 pub mod app;
 pub mod cli;
@@ -19,5 +19,6 @@ pub mod operations;
 pub mod radius;
 pub mod reconcile;
 pub mod run;
+pub(crate) mod sheet;
 pub mod web;
 pub mod webhooks;

@@ -137,6 +137,7 @@ async fn keep_house(app: &App) -> Result<(), lango_store::Error> {
         return Ok(());
     }
     clean_up::forget_what_is_old(app, now).await?;
+    clean_up::roll_up_usage(app, now).await?;
     let retired = clean_up::retire_devices(app, now).await?;
     tracing::info!(retired, "{retired} devices retired that were unused for their retention time");
     Ok(())

@@ -7,7 +7,7 @@ CREATE TABLE requests (
   key TEXT NOT NULL,
   -- What was asked, hashed: the same key may not ask for something else.
   fingerprint {bytes} NOT NULL,
-  -- The ids of what came of it, as JSON.
+  -- The ids of what came of it, as JSON; of an import how many customers and grants.
   made TEXT NOT NULL,
   at {time} NOT NULL,
   PRIMARY KEY (token_id, key)
@@ -24,6 +24,11 @@ CREATE TABLE webhooks (
   created_at {time} NOT NULL,
   -- While it is off nothing is sent; what happened meanwhile can be replayed.
   off_since {time},
+  -- What it was to be told and never was: how many lines, when the last was given up, and the place
+  -- after which it can be told again.
+  given_up {int} NOT NULL DEFAULT 0,
+  given_up_at {time},
+  given_up_after {int},
   version {int} NOT NULL DEFAULT 1
 ) {strict};
 CREATE INDEX webhooks_of_tenant ON webhooks (tenant_id, id);
@@ -55,6 +60,8 @@ CREATE TABLE webhook_queue (
   PRIMARY KEY (webhook_id, activity_id)
 ) {clustered};
 CREATE INDEX webhook_queue_due ON webhook_queue (run_at);
+-- One with a long queue is asked for its next few lines only.
+CREATE INDEX webhook_queue_of ON webhook_queue (webhook_id, run_at, activity_id);
 
 CREATE TABLE tasks (
   id {id} NOT NULL,

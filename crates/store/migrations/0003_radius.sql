@@ -7,8 +7,12 @@ CREATE TABLE nases (
   signature TEXT NOT NULL,
   -- When it last asked or told us anything that we could trust.
   heard_at {time},
+  -- When it last signed anything with the secret that we know.
+  proven_at {time},
   -- When it last sent something that another secret had signed.
-  mistrusted_at {time}
+  mistrusted_at {time},
+  -- How far its clock was ahead of ours when it last said what time it is.
+  clock_ahead_seconds {int}
 ) {strict};
 
 CREATE TABLE radius_sessions (
@@ -51,7 +55,17 @@ CREATE TABLE usage_hours (
   output {int} NOT NULL,
   PRIMARY KEY (grant_id, hour)
 ) {clustered};
-CREATE INDEX usage_hours_by_age ON usage_hours (hour);
+CREATE INDEX usage_hours_by_age ON usage_hours (hour, grant_id);
+
+-- The same in a day, in UTC, when its hours are of no interest any more.
+CREATE TABLE usage_days (
+  grant_id {int} NOT NULL,
+  day {time} NOT NULL,
+  input {int} NOT NULL,
+  output {int} NOT NULL,
+  PRIMARY KEY (grant_id, day)
+) {clustered};
+CREATE INDEX usage_days_by_age ON usage_days (day, grant_id);
 
 -- Who is online by a grant is asked at every login.
 CREATE INDEX sessions_open_by_grant ON sessions (grant_id) WHERE ended_at IS NULL;

@@ -384,9 +384,11 @@ const OF_GRANT: Sql = sql!(
 );
 const ROUTERS_OF_GRANT: Sql =
     sql!("SELECT router_id FROM enforcements WHERE grant_id = $1 ORDER BY router_id");
+// Sessions that FreeRADIUS accounts for are on no router of ours; they are as those of router 0.
 const SEEN: Sql = sql!(
     "SELECT router_id, devices, uptime_seen, data_seen FROM enforcements WHERE grant_id = $1 \
-     ORDER BY router_id"
+     UNION ALL SELECT 0, COUNT(*), 0, 0 FROM freeradius_sessions \
+     WHERE grant_id = $1 AND online = 1 GROUP BY grant_id"
 );
 const SEEN_OF: Sql = sql!(
     sqlite: "SELECT grant_id, router_id, devices, uptime_seen, data_seen FROM enforcements \
@@ -413,6 +415,10 @@ const UNCUT: Sql = sql!(
 );
 const COUNT_PENDING: Sql =
     sql!("SELECT COUNT(*) FROM enforcements WHERE router_id = $1 AND next_attempt_at IS NOT NULL");
+const OLDEST_PENDING: Sql = sql!(
+    "SELECT due_at FROM enforcements WHERE router_id = $1 AND next_attempt_at IS NOT NULL \
+     ORDER BY due_at LIMIT 1"
+);
 const FORGET: Sql = sql!("DELETE FROM enforcements WHERE router_id = $1 AND grant_id = $2");
 // What ended long ago but was confirmed lately waits as long again: the index is by confirmation.
 const LONG_OVER: Sql = sql!(
@@ -439,6 +445,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     SEEN_OF,
     UNCUT,
     COUNT_PENDING,
+    OLDEST_PENDING,
     FORGET,
     LONG_OVER,
 ];
@@ -577,7 +584,8 @@ pub async fn routers_of(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<RouterId>
     tx.all(ROUTERS_OF_GRANT, &args![grant]).await
 }
 
-/// What was last read of a grant, router by router.
+/// What was last read of a grant, router by router. Devices that FreeRADIUS accounts for stand under
+/// a router with the number 0.
 pub async fn seen(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<Seen>, Error> {
     tx.all(SEEN, &args![grant]).await
 }
@@ -609,6 +617,11 @@ pub async fn uncut(tx: &mut Tx<'_>, tenant: TenantId, limit: i64) -> Result<Vec<
 /// How much work waits for a router.
 pub async fn count_pending(tx: &mut Tx<'_>, router: RouterId) -> Result<i64, Error> {
     tx.one(COUNT_PENDING, &args![router]).await
+}
+
+/// Since when the oldest of a router's open orders waits.
+pub async fn oldest_pending(tx: &mut Tx<'_>, router: RouterId) -> Result<Option<Timestamp>, Error> {
+    tx.optional(OLDEST_PENDING, &args![router]).await
 }
 
 /// Grants that ended and were confirmed cut before `before`: their objects may be taken off the

@@ -171,6 +171,10 @@ const GIVE_UP: Sql = sql!(
 const COUNT_WAITING: Sql = sql!("SELECT COUNT(*) FROM jobs WHERE run_at IS NOT NULL");
 const COUNT_GIVEN_UP: Sql =
     sql!("SELECT COUNT(*) FROM jobs WHERE tenant_id = $1 AND gave_up = 1 AND finished_at > $2");
+const LAST_GIVEN_UP: Sql = sql!(
+    "SELECT last_error FROM jobs WHERE tenant_id = $1 AND gave_up = 1 AND finished_at > $2 \
+     AND last_error IS NOT NULL ORDER BY finished_at DESC LIMIT 1"
+);
 const LOG: Sql = sql!(
     "INSERT INTO messages (id, tenant_id, job_id, grant_id, recipient, body, reason, sent_at) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING"
@@ -208,6 +212,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     GIVE_UP,
     COUNT_WAITING,
     COUNT_GIVEN_UP,
+    LAST_GIVEN_UP,
     LOG,
     MESSAGES,
     BY_ID,
@@ -267,6 +272,15 @@ pub async fn count_given_up(
     since: Timestamp,
 ) -> Result<i64, Error> {
     tx.one(COUNT_GIVEN_UP, &args![tenant, since]).await
+}
+
+/// Why the last of those was given up.
+pub async fn last_given_up(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    since: Timestamp,
+) -> Result<Option<String>, Error> {
+    tx.optional(LAST_GIVEN_UP, &args![tenant, since]).await
 }
 
 /// Keeps a sent message. A second one of the same job is not kept.

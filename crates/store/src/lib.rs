@@ -23,6 +23,7 @@ pub mod customers;
 pub mod cuts;
 pub mod enforcements;
 pub mod facts;
+pub mod freeradius;
 pub mod grants;
 pub mod jobs;
 pub mod plans;

@@ -5,6 +5,7 @@ use lango_domain::ids::{GrantId, Id, RouterId, SessionId, TenantId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
+use std::collections::BTreeMap;
 
 /// A session as its NAS counts it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -112,6 +113,41 @@ impl FromRow for HourOfUsage {
     }
 }
 
+/// What a grant used in an hour, or in a day that is long past.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Used {
+    /// The beginning.
+    pub from: Timestamp,
+    /// The end.
+    pub to: Timestamp,
+    /// What the customer sent.
+    pub input: DataSize,
+    /// What he received.
+    pub output: DataSize,
+}
+
+impl FromRow for Used {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        let (from, to) = (row.get(0)?, row.get(1)?);
+        Ok(Used { from, to, input: row.get(2)?, output: row.get(3)? })
+    }
+}
+
+/// How many sessions last on a NAS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Open {
+    /// Which NAS.
+    pub router: RouterId,
+    /// How many.
+    pub sessions: i64,
+}
+
+impl FromRow for Open {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Open { router: row.get(0)?, sessions: row.get(1)? })
+    }
+}
+
 /// How a NAS stands with us.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Nas {
@@ -121,14 +157,24 @@ pub struct Nas {
     pub signature: String,
     /// When it last said anything that we could trust.
     pub heard_at: Option<Timestamp>,
+    /// When it last signed anything with the secret that we know.
+    pub proven_at: Option<Timestamp>,
     /// When it last sent something that another secret had signed.
     pub mistrusted_at: Option<Timestamp>,
+    /// How far its clock was ahead of ours when it last said what time it is, in seconds.
+    pub clock_ahead_seconds: Option<i64>,
 }
 
 impl FromRow for Nas {
     fn from_row(row: &Row<'_>) -> Result<Self, Error> {
-        let (router, signature) = (row.get(0)?, row.get(1)?);
-        Ok(Nas { router, signature, heard_at: row.get(2)?, mistrusted_at: row.get(3)? })
+        Ok(Nas {
+            router: row.get(0)?,
+            signature: row.get(1)?,
+            heard_at: row.get(2)?,
+            proven_at: row.get(3)?,
+            mistrusted_at: row.get(4)?,
+            clock_ahead_seconds: row.get(5)?,
+        })
     }
 }
 
@@ -219,11 +265,37 @@ const ADD_USAGE: crate::Bulk = bulk!(
                input = usage_hours.input + excluded.input, \
                output = usage_hours.output + excluded.output",
 );
+// An hour and a day have so many microseconds; what overlaps the time asked for counts.
 const USAGE: Sql = sql!(
-    "SELECT grant_id, hour, input, output FROM usage_hours \
-     WHERE grant_id = $1 AND hour >= $2 AND hour < $3 ORDER BY hour"
+    "SELECT hour, hour + 3600000000, input, output FROM usage_hours \
+     WHERE grant_id = $1 AND hour > $2 - 3600000000 AND hour < $3 UNION ALL \
+     SELECT day, day + 86400000000, input, output FROM usage_days \
+     WHERE grant_id = $1 AND day > $2 - 86400000000 AND day < $3 ORDER BY 1"
 );
-const FORGET_USAGE: Sql = sql!("DELETE FROM usage_hours WHERE hour < $1");
+// Whoever takes rows away adds them up: of two that roll up at the same time, each counts its own.
+const TAKE_HOURS: Sql = sql!(
+    "DELETE FROM usage_hours WHERE (hour, grant_id) IN (SELECT hour, grant_id FROM usage_hours \
+     WHERE hour < $1 ORDER BY hour, grant_id LIMIT $2) RETURNING grant_id, hour, input, output"
+);
+const ADD_DAYS: crate::Bulk = bulk!(
+    sqlite: "INSERT INTO usage_days (grant_id, day, input, output) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (grant_id, day) DO UPDATE SET \
+             input = usage_days.input + excluded.input, \
+             output = usage_days.output + excluded.output",
+    postgres: "INSERT INTO usage_days (grant_id, day, input, output) \
+               SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
+               ON CONFLICT (grant_id, day) DO UPDATE SET \
+               input = usage_days.input + excluded.input, \
+               output = usage_days.output + excluded.output",
+);
+const FORGET_DAYS: Sql = sql!(
+    "DELETE FROM usage_days WHERE (day, grant_id) IN (SELECT day, grant_id FROM usage_days \
+     WHERE day < $1 ORDER BY day, grant_id LIMIT $2)"
+);
+const OPEN_COUNTS: Sql = sql!(
+    "SELECT router_id, COUNT(*) FROM radius_sessions WHERE tenant_id = $1 AND ended_at IS NULL \
+     GROUP BY router_id"
+);
 const OCCUPANTS: Sql = sql!(
     sqlite: "SELECT grant_id, mac, router_id, started_at FROM sessions \
              WHERE ended_at IS NULL AND grant_id IN (SELECT value FROM json_each($1))",
@@ -231,14 +303,29 @@ const OCCUPANTS: Sql = sql!(
                WHERE ended_at IS NULL AND grant_id = ANY (ARRAY(SELECT value::bigint \
                FROM json_array_elements_text($1::json) value))",
 );
-const NASES: Sql =
-    sql!("SELECT router_id, signature, heard_at, mistrusted_at FROM nases ORDER BY router_id");
+const NASES: Sql = sql!(
+    "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds \
+     FROM nases ORDER BY router_id"
+);
+const NASES_OF_TENANT: Sql = sql!(
+    "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds \
+     FROM nases WHERE tenant_id = $1 ORDER BY router_id"
+);
+// What is learned never undoes what a person said.
 const KEEP_NAS: Sql = sql!(
-    "INSERT INTO nases (router_id, tenant_id, signature, heard_at, mistrusted_at) \
-     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (router_id) DO UPDATE SET \
-     signature = excluded.signature, \
+    "INSERT INTO nases (router_id, tenant_id, signature, heard_at, proven_at, mistrusted_at, \
+     clock_ahead_seconds) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+     ON CONFLICT (router_id) DO UPDATE SET \
+     signature = CASE nases.signature WHEN 'learning' THEN excluded.signature \
+                 ELSE nases.signature END, \
      heard_at = COALESCE(excluded.heard_at, nases.heard_at), \
-     mistrusted_at = COALESCE(excluded.mistrusted_at, nases.mistrusted_at)"
+     proven_at = COALESCE(excluded.proven_at, nases.proven_at), \
+     mistrusted_at = COALESCE(excluded.mistrusted_at, nases.mistrusted_at), \
+     clock_ahead_seconds = COALESCE(excluded.clock_ahead_seconds, nases.clock_ahead_seconds)"
+);
+const SAY_SIGNATURE: Sql = sql!(
+    "INSERT INTO nases (router_id, tenant_id, signature) VALUES ($1, $2, $3) \
+     ON CONFLICT (router_id) DO UPDATE SET signature = excluded.signature"
 );
 
 /// Statements that the tests prepare on both databases.
@@ -249,14 +336,18 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     STALE,
     METER,
     USAGE,
-    FORGET_USAGE,
+    TAKE_HOURS,
+    FORGET_DAYS,
+    OPEN_COUNTS,
     OCCUPANTS,
     NASES,
+    NASES_OF_TENANT,
     KEEP_NAS,
+    SAY_SIGNATURE,
 ];
 
 /// Bulk statements, for the same tests.
-pub(crate) const BULKS: &[crate::Bulk] = &[SAVE, GO_ON, ADD_USAGE];
+pub(crate) const BULKS: &[crate::Bulk] = &[SAVE, GO_ON, ADD_USAGE, ADD_DAYS];
 
 /// The sessions with these keys.
 pub async fn by_keys(tx: &mut Tx<'_>, keys: &[&[u8]]) -> Result<Vec<RadiusSession>, Error> {
@@ -393,19 +484,45 @@ pub async fn add_usage(tx: &mut Tx<'_>, used: &[HourOfUsage]) -> Result<(), Erro
     tx.bulk(ADD_USAGE, &rows).await.map(drop)
 }
 
-/// What a grant used, hour by hour, from `from` to before `to`.
+/// What a grant used between two instants, hour by hour, and day by day where it is long past.
 pub async fn usage(
     tx: &mut Tx<'_>,
     grant: GrantId,
     from: Timestamp,
     to: Timestamp,
-) -> Result<Vec<HourOfUsage>, Error> {
+) -> Result<Vec<Used>, Error> {
     tx.all(USAGE, &args![grant, from, to]).await
 }
 
-/// Forgets the hours before `before`. Returns how many.
-pub async fn forget_usage(tx: &mut Tx<'_>, before: Timestamp) -> Result<u64, Error> {
-    tx.execute(FORGET_USAGE, &args![before]).await
+/// Makes days of at most `limit` of the hours before `before`, oldest first. Returns of how many.
+pub async fn roll_up_usage(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<usize, Error> {
+    const DAY: i64 = 86_400_000_000;
+    let hours: Vec<HourOfUsage> = tx.all(TAKE_HOURS, &args![before, limit]).await?;
+    let mut days: BTreeMap<(GrantId, i64), (u64, u64)> = BTreeMap::new();
+    for HourOfUsage { grant, hour, input, output } in &hours {
+        let day = hour.micros() - hour.micros().rem_euclid(DAY);
+        let used = days.entry((*grant, day)).or_default();
+        *used = (used.0 + input.as_bytes(), used.1 + output.as_bytes());
+    }
+    let rows: Vec<_> = days
+        .into_iter()
+        .map(|((grant, day), (input, output))| {
+            let day = Timestamp::from_micros(day);
+            (grant, day, DataSize::bytes(input), DataSize::bytes(output))
+        })
+        .collect();
+    tx.bulk(ADD_DAYS, &rows).await?;
+    Ok(hours.len())
+}
+
+/// Forgets at most `limit` of the days before `before`, oldest first. Returns how many.
+pub async fn forget_usage(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<u64, Error> {
+    tx.execute(FORGET_DAYS, &args![before, limit]).await
+}
+
+/// How many sessions last on each of a tenant's NASes that has any.
+pub async fn count_open(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Open>, Error> {
+    tx.all(OPEN_COUNTS, &args![tenant]).await
 }
 
 /// Who is online by these grants, on any router.
@@ -421,8 +538,33 @@ pub async fn nases(tx: &mut Tx<'_>) -> Result<Vec<Nas>, Error> {
     tx.all(NASES, &[]).await
 }
 
-/// Keeps how a NAS stands with us. What is none here stays as it was.
+/// How a tenant's NASes stand with us.
+pub async fn nases_of_tenant(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Nas>, Error> {
+    tx.all(NASES_OF_TENANT, &args![tenant]).await
+}
+
+/// Keeps how a NAS stands with us. What is none here stays as it was, and so does a signature that
+/// is no longer being learned.
 pub async fn keep_nas(tx: &mut Tx<'_>, tenant: TenantId, nas: &Nas) -> Result<(), Error> {
-    let row = args![nas.router, tenant, nas.signature, nas.heard_at, nas.mistrusted_at];
+    let Nas { router, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds } = nas;
+    let row = args![
+        *router,
+        tenant,
+        *signature,
+        *heard_at,
+        *proven_at,
+        *mistrusted_at,
+        *clock_ahead_seconds
+    ];
     tx.execute(KEEP_NAS, &row).await.map(drop)
+}
+
+/// Keeps what a person said about how a NAS signs.
+pub async fn say_signature(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    router: RouterId,
+    signature: &str,
+) -> Result<(), Error> {
+    tx.execute(SAY_SIGNATURE, &args![router, tenant, signature]).await.map(drop)
 }

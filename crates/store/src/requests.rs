@@ -21,7 +21,7 @@ pub struct Request {
 pub enum Known {
     /// It is new.
     New,
-    /// It was done, and these came of it.
+    /// It was done, and these came of it: ids, or how many of what.
     Done(Vec<i64>),
     /// Its key was used for something else.
     Another,
@@ -48,7 +48,7 @@ pub async fn known(tx: &mut Tx<'_>, request: &Request) -> Result<Known, Error> {
     })
 }
 
-/// Keeps what came of a request.
+/// Keeps the ids of what came of a request.
 ///
 /// # Errors
 /// [`Error::Retry`] if the same request is done elsewhere at this moment.
@@ -59,6 +59,19 @@ pub async fn keep<I: Id>(
     now: Timestamp,
 ) -> Result<(), Error> {
     let made: Vec<i64> = made.iter().map(|id| id.raw()).collect();
+    keep_numbers(tx, request, &made, now).await
+}
+
+/// Keeps how many came of a request, where that is all that its answer tells.
+///
+/// # Errors
+/// [`Error::Retry`] if the same request is done elsewhere at this moment.
+pub async fn keep_numbers(
+    tx: &mut Tx<'_>,
+    request: &Request,
+    made: &[i64],
+    now: Timestamp,
+) -> Result<(), Error> {
     let made = crate::json::write(&made);
     let row = args![request.token, request.key, request.fingerprint, made, now];
     crate::written_once(tx.execute(KEEP, &row).await?, "keeping a request")

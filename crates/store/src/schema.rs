@@ -16,6 +16,11 @@ pub const MIGRATIONS: &[Migration] = &[
         text: include_str!("../migrations/0002_the_doors.sql"),
     },
     Migration { number: 3, name: "radius", text: include_str!("../migrations/0003_radius.sql") },
+    Migration {
+        number: 4,
+        name: "freeradius",
+        text: include_str!("../migrations/0004_freeradius.sql"),
+    },
 ];
 
 /// Every statement of the program.

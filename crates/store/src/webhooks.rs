@@ -21,8 +21,21 @@ pub struct Webhook {
     pub created_at: Timestamp,
     /// Since when it is off; none while it is on.
     pub off_since: Option<Timestamp>,
+    /// What it was to be told and never was.
+    pub given_up: Option<GivenUp>,
     /// Grows with every change.
     pub version: i64,
+}
+
+/// Lines that a webhook was to be told and never was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GivenUp {
+    /// How many.
+    pub count: i64,
+    /// When the last of them was given up.
+    pub at: Timestamp,
+    /// The place before the first of them.
+    pub after: i64,
 }
 
 impl Webhook {
@@ -45,8 +58,15 @@ impl FromRow for Webhook {
             created_at: row.get(5)?,
             off_since: row.get(6)?,
             version: row.get(7)?,
+            given_up: given_up(row)?,
         })
     }
+}
+
+fn given_up(row: &Row<'_>) -> Result<Option<GivenUp>, Error> {
+    let (count, at, after): (i64, Option<Timestamp>, Option<i64>) =
+        (row.get(8)?, row.get(9)?, row.get(10)?);
+    Ok(at.zip(after).map(|(at, after)| GivenUp { count, at, after }))
 }
 
 /// One try to tell a webhook something.
@@ -126,11 +146,20 @@ const QUEUE: crate::Bulk = bulk!(
                FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) \
                AS n (webhook, activity, tenant, place, since) ON CONFLICT DO NOTHING",
 );
+/// Steps from one webhook that has a queue to the next, so that the length of a queue costs nothing.
+const WAITING: Sql = sql!(
+    "WITH RECURSIVE webhook (id) AS (SELECT MIN(webhook_id) FROM webhook_queue UNION ALL \
+     SELECT (SELECT MIN(q.webhook_id) FROM webhook_queue q WHERE q.webhook_id > webhook.id) \
+     FROM webhook WHERE webhook.id IS NOT NULL) \
+     SELECT id FROM (SELECT id, (SELECT MIN(q.run_at) FROM webhook_queue q \
+     WHERE q.webhook_id = webhook.id) AS run_at FROM webhook WHERE id IS NOT NULL) AS waiting \
+     WHERE run_at <= $1 ORDER BY run_at, id"
+);
 const CLAIM: Sql = sql!(
-    "WITH due AS (SELECT webhook_id, activity_id FROM webhook_queue WHERE run_at <= $1 \
-     ORDER BY run_at LIMIT $2",
+    "WITH due AS (SELECT webhook_id, activity_id FROM webhook_queue \
+     WHERE webhook_id = $1 AND run_at <= $2 ORDER BY run_at, activity_id LIMIT $3",
     SKIP_LOCKED,
-    ") UPDATE webhook_queue SET run_at = $3, attempt = attempt + 1 \
+    ") UPDATE webhook_queue SET run_at = $4, attempt = attempt + 1 \
      WHERE (webhook_id, activity_id) IN (SELECT webhook_id, activity_id FROM due) \
      RETURNING webhook_id, activity_id, tenant_id, place, attempt, since"
 );
@@ -138,8 +167,8 @@ const NEXT: Sql = sql!("SELECT run_at FROM webhook_queue ORDER BY run_at LIMIT 1
 const TOLD: Sql =
     sql!("DELETE FROM webhook_queue WHERE webhook_id = $1 AND activity_id = $2 AND attempt = $3");
 const LATER: Sql = sql!(
-    "UPDATE webhook_queue SET run_at = $1, attempt = $2 \
-     WHERE webhook_id = $3 AND activity_id = $4 AND attempt = $5"
+    "UPDATE webhook_queue SET run_at = $1 \
+     WHERE webhook_id = $2 AND activity_id = $3 AND attempt = $4"
 );
 const FORGET_QUEUE: Sql = sql!("DELETE FROM webhook_queue WHERE webhook_id = $1");
 const FORGET_OLD: Sql = sql!("DELETE FROM deliveries WHERE at < $1");
@@ -148,17 +177,28 @@ const INSERT: Sql = sql!(
      VALUES ($1, $2, $3, $4, $5, $6, $7)"
 );
 const OF_TENANT: Sql = sql!(
-    "SELECT id, tenant_id, url, topics, secret, created_at, off_since, version FROM webhooks \
+    "SELECT id, tenant_id, url, topics, secret, created_at, off_since, version, given_up, \
+     given_up_at, given_up_after FROM webhooks \
      WHERE tenant_id = $1 ORDER BY id"
 );
 const BY_ID: Sql = sql!(
-    "SELECT id, tenant_id, url, topics, secret, created_at, off_since, version FROM webhooks \
+    "SELECT id, tenant_id, url, topics, secret, created_at, off_since, version, given_up, \
+     given_up_at, given_up_after FROM webhooks \
      WHERE id = $1"
 );
 const CHANGE: Sql = sql!(
     "UPDATE webhooks SET url = $1, topics = $2, secret = $3, off_since = $4, \
      version = version + 1 WHERE id = $5 AND version = $6"
 );
+const GIVE_UP: Sql = sql!(
+    "UPDATE webhooks SET given_up = given_up + $1, given_up_at = $2, given_up_after = \
+     CASE WHEN given_up_after < $3 THEN given_up_after ELSE $3 END WHERE id = $4"
+);
+const NOTHING_GIVEN_UP: Sql = sql!(
+    "UPDATE webhooks SET given_up = 0, given_up_at = NULL, given_up_after = NULL WHERE id = $1"
+);
+const QUEUED: Sql =
+    sql!("SELECT COUNT(*), COALESCE(MIN(place), 0) FROM webhook_queue WHERE webhook_id = $1");
 const FORGET_DELIVERIES: Sql = sql!("DELETE FROM deliveries WHERE webhook_id = $1");
 const REMOVE: Sql = sql!("DELETE FROM webhooks WHERE id = $1");
 const LOG: Sql = sql!(
@@ -180,11 +220,15 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     OF_TENANT,
     BY_ID,
     CHANGE,
+    GIVE_UP,
+    NOTHING_GIVEN_UP,
+    QUEUED,
     FORGET_DELIVERIES,
     REMOVE,
     LOG,
     DELIVERIES,
     DELIVERIES_BACKWARDS,
+    WAITING,
     CLAIM,
     NEXT,
     TOLD,
@@ -222,6 +266,27 @@ pub async fn change(tx: &mut Tx<'_>, webhook: &Webhook) -> Result<(), Error> {
     let topics = crate::json::write(&w.topics);
     let row = args![w.url, topics, w.secret, w.off_since, w.id, w.version];
     crate::written_once(tx.execute(CHANGE, &row).await?, "changing a webhook")
+}
+
+/// Notes that a webhook will never be told of lines, so many, from a place on.
+pub async fn give_up(
+    tx: &mut Tx<'_>,
+    id: WebhookId,
+    count: i64,
+    first: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
+    tx.execute(GIVE_UP, &args![count, now, first - 1, id]).await.map(drop)
+}
+
+/// Notes that a webhook is told again of what was given up.
+pub async fn nothing_given_up(tx: &mut Tx<'_>, id: WebhookId) -> Result<(), Error> {
+    tx.execute(NOTHING_GIVEN_UP, &args![id]).await.map(drop)
+}
+
+/// How many lines a webhook is still to be told, and the place of the first of them.
+pub async fn queued(tx: &mut Tx<'_>, id: WebhookId) -> Result<(i64, i64), Error> {
+    tx.one(QUEUED, &args![id]).await
 }
 
 /// Removes a webhook and its log.
@@ -264,14 +329,20 @@ pub async fn queue(tx: &mut Tx<'_>, due: &[Due]) -> Result<u64, Error> {
     tx.bulk(QUEUE, &rows).await
 }
 
-/// Claims what is due until `lease`; who has not settled it by then has lost it.
+/// The webhooks that have something due, whoever waits longest first.
+pub async fn waiting(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<WebhookId>, Error> {
+    tx.all(WAITING, &args![now]).await
+}
+
+/// Claims what a webhook is due until `lease`; who has not settled it by then has lost it.
 pub async fn claim(
     tx: &mut Tx<'_>,
+    webhook: WebhookId,
     now: Timestamp,
     lease: Timestamp,
     limit: i64,
 ) -> Result<Vec<Due>, Error> {
-    tx.all(CLAIM, &args![now, limit, lease]).await
+    tx.all(CLAIM, &args![webhook, now, limit, lease]).await
 }
 
 /// When something is to be told next.
@@ -279,15 +350,16 @@ pub async fn next(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
     tx.optional(NEXT, &[]).await
 }
 
-/// Takes something off the queue: it was told, or never will be. A stale try changes nothing.
-pub async fn told(tx: &mut Tx<'_>, due: &Due) -> Result<(), Error> {
-    tx.execute(TOLD, &args![due.webhook, due.activity, due.attempt]).await.map(drop)
+/// Takes something off the queue: it was told, or never will be. A stale try changes nothing;
+/// returns whether this one did.
+pub async fn told(tx: &mut Tx<'_>, due: &Due) -> Result<bool, Error> {
+    let row = args![due.webhook, due.activity, due.attempt];
+    Ok(tx.execute(TOLD, &row).await? > 0)
 }
 
-/// Puts something off. A try that was not made is not counted.
-pub async fn later(tx: &mut Tx<'_>, due: &Due, at: Timestamp, was_made: bool) -> Result<(), Error> {
-    let attempt = due.attempt - i64::from(!was_made);
-    let row = args![at, attempt, due.webhook, due.activity, due.attempt];
+/// Puts something off. A stale try changes nothing.
+pub async fn later(tx: &mut Tx<'_>, due: &Due, at: Timestamp) -> Result<(), Error> {
+    let row = args![at, due.webhook, due.activity, due.attempt];
     tx.execute(LATER, &row).await.map(drop)
 }
 

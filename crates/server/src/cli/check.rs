@@ -2,12 +2,16 @@
 
 use super::Everywhere;
 use super::desk::{Desk, kind_in_words};
-use super::output::{Paint, counted, json, line, shown};
+use super::installation::Installation;
+use super::output::{Paint, counted, hanging, json, line, shown};
 use super::router::state;
-use super::table::Table;
-use crate::operations::diagnose::{Diagnosis, Finding, Health, SOON, TenantDiagnosis, diagnose};
+use super::table::{Table, terminal_width};
+use crate::operations::diagnose::{
+    Diagnosis, Finding, Health, SOON, TenantDiagnosis, Uncut, diagnose,
+};
 use lango_domain::calendar::Zone;
 use lango_domain::ids::TenantId;
+use lango_domain::quantity::DataSize;
 use lango_domain::time::Timestamp;
 use std::collections::HashMap;
 use std::process::ExitCode;
@@ -16,11 +20,22 @@ use std::process::ExitCode;
 const MOST_ALIKE: usize = 5;
 
 #[derive(clap::Args)]
-#[command(after_help = "Exit code 0: healthy; 1: somebody must do something; 2: could not look.")]
+#[command(
+    after_help = "Exit code 0: healthy; 1: somebody must do something; 2: could not look.\n\n\
+    Examples:\n  lango check\n  lango check --json --tenant \"Hotel ABC\""
+)]
 pub(super) struct CheckArguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// The diagnosis, and the database and machine under it.
+#[derive(serde::Serialize)]
+struct Checked<'c> {
+    #[serde(flatten)]
+    diagnosis: &'c Diagnosis,
+    database: &'c Installation,
 }
 
 pub(super) async fn run(
@@ -32,12 +47,15 @@ pub(super) async fn run(
     if let Some(tenant) = desk.only_tenant().await? {
         diagnosis = diagnosis.of_tenant(tenant);
     }
+    let database = Installation::look(&desk).await?;
+    database.judge(&mut diagnosis);
     if arguments.json {
-        json(&diagnosis)?;
+        json(&Checked { diagnosis: &diagnosis, database: &database })?;
     } else {
         let tenants = desk.every_tenant().await?;
         let zones = tenants.into_iter().map(|tenant| (tenant.id, tenant.zone)).collect();
-        Told { diagnosis: &diagnosis, zones, paint: Paint::of_stdout() }.tell()?;
+        let database = &database;
+        Told { diagnosis: &diagnosis, database, zones, paint: Paint::of_stdout() }.tell()?;
     }
     Ok(match diagnosis.health {
         Health::Healthy => ExitCode::SUCCESS,
@@ -48,6 +66,7 @@ pub(super) async fn run(
 /// A diagnosis and what is needed to put it into words.
 struct Told<'d> {
     diagnosis: &'d Diagnosis,
+    database: &'d Installation,
     zones: HashMap<TenantId, Zone>,
     paint: Paint,
 }
@@ -58,13 +77,58 @@ impl Told<'_> {
             self.tell_tenant(tenant)?;
             line("")?;
         }
-        let jobs = usize::try_from(self.diagnosis.jobs_waiting).unwrap_or_default();
-        line(format!(
-            "Queues: {} to be done",
-            counted(jobs, "message or other job", "messages and other jobs")
-        ))?;
+        self.tell_queues()?;
         self.tell_engines()?;
-        self.tell_findings()
+        self.tell_clock()?;
+        self.tell_database()?;
+        self.tell_findings()?;
+        self.tell_recommendations()
+    }
+
+    fn tell_queues(&self) -> anyhow::Result<()> {
+        let now = self.diagnosis.at;
+        let jobs = usize::try_from(self.diagnosis.jobs_waiting).unwrap_or_default();
+        let jobs = counted(jobs, "message or other job", "messages and other jobs");
+        let age = match self.diagnosis.oldest_job_since {
+            Some(at) => format!(", the oldest for {}", now.since(at)),
+            None => String::new(),
+        };
+        let routers = || self.diagnosis.tenants.iter().flat_map(|tenant| &tenant.routers);
+        let orders: i64 = routers().map(|router| router.waiting).sum();
+        let orders = usize::try_from(orders).unwrap_or_default();
+        let oldest = routers().filter_map(|router| router.oldest_order).min();
+        let oldest = oldest.map(|at| format!(", the oldest for {}", now.since(at)));
+        let orders = counted(orders, "order for routers", "orders for routers");
+        let text = format!("{jobs} to be done{age}; {orders}{}", oldest.unwrap_or_default());
+        line(hanging("Queues: ", &text, terminal_width()))
+    }
+
+    fn tell_clock(&self) -> anyhow::Result<()> {
+        let clock = self.diagnosis.clock;
+        line(match (clock.routers, clock.all_ahead_seconds) {
+            (0, _) => "Clock: no router has told us its time lately".to_owned(),
+            (_, Some(ahead)) => {
+                self.paint.red(&format!("Clock: ours is wrong by {} s", ahead.abs()))
+            }
+            (1, None) => "Clock: compared with 1 router".to_owned(),
+            (count, None) => format!("Clock: compared with {count} routers"),
+        })
+    }
+
+    fn tell_database(&self) -> anyhow::Result<()> {
+        let Installation { place, bytes, free_bytes, schema_version, last_backup, .. } =
+            self.database;
+        let free = free_bytes.map(|free| format!(", {} free", DataSize::bytes(free)));
+        let backup = match last_backup {
+            Some(made) => {
+                let ago = self.diagnosis.at.since(made.at);
+                format!("last backup {ago} ago to {}", shown(&made.path))
+            }
+            None => "no backup yet".to_owned(),
+        };
+        let (size, free) = (DataSize::bytes(*bytes), free.unwrap_or_default());
+        let text = format!("{place}, {size}{free}, schema {schema_version}; {backup}");
+        line(hanging("Database: ", &text, terminal_width()))
     }
 
     fn tell_engines(&self) -> anyhow::Result<()> {
@@ -91,7 +155,8 @@ impl Told<'_> {
         line(self.paint.bold(&headline))?;
         self.tell_overdue(tenant)?;
         self.tell_soon(tenant)?;
-        self.tell_routers(tenant)
+        self.tell_routers(tenant)?;
+        super::check_nases::tell(&tenant.nases, self.diagnosis.at, 2)
     }
 
     fn tell_overdue(&self, tenant: &TenantDiagnosis) -> anyhow::Result<()> {
@@ -100,7 +165,7 @@ impl Told<'_> {
         }
         line(self.paint.red("\n  Expired and perhaps still connected"))?;
         let mut table = Table::new(["WHO", "ROUTER", "SINCE", "FOR", "TRIES", "WHY"]).indented(2);
-        for uncut in &tenant.expired_not_disconnected {
+        for Uncut { line: uncut, .. } in &tenant.expired_not_disconnected {
             let why =
                 uncut.last_error.as_deref().unwrap_or("the router has not been reached since");
             table.row([
@@ -120,15 +185,18 @@ impl Told<'_> {
             return Ok(());
         }
         line("\n  Ends soon")?;
-        let mut table = Table::new(["WHO", "WHAT", "PLAN", "ENDS", "LEFT"]).indented(2);
+        let heads = ["WHO", "WHAT", "PLAN", "ENDS", "MINUTES", "CUSTOMER", "PHONE"];
+        let mut table = Table::new(heads).indented(2);
         for soon in &tenant.expiring_soon {
-            let ends_at = soon.ends_at.unwrap_or(self.diagnosis.at);
+            let ends_at = soon.line.ends_at.unwrap_or(self.diagnosis.at);
             table.row([
-                soon.label.clone(),
-                kind_in_words(soon.kind).to_owned(),
-                soon.plan.clone(),
+                soon.line.label.clone(),
+                kind_in_words(soon.line.kind).to_owned(),
+                soon.line.plan.clone(),
                 self.local(tenant.id, ends_at),
-                ends_at.since(self.diagnosis.at).to_string(),
+                soon.remaining_minutes.to_string(),
+                soon.customer_name.clone().unwrap_or_default(),
+                soon.phone.as_ref().map(ToString::to_string).unwrap_or_default(),
             ]);
         }
         table.print()
@@ -139,9 +207,16 @@ impl Told<'_> {
             return Ok(());
         }
         line("\n  Routers")?;
-        let mut table =
-            Table::new(["NAME", "STATE", "LAST CONTACT", "VERSION", "SESSIONS", "WAITING"])
-                .indented(2);
+        let mut table = Table::new([
+            "NAME",
+            "STATE",
+            "LAST CONTACT",
+            "VERSION",
+            "SESSIONS",
+            "WAITING",
+            "OLDEST",
+        ])
+        .indented(2);
         for router in &tenant.routers {
             let observed = router.observed.as_ref();
             table.row([
@@ -154,6 +229,10 @@ impl Told<'_> {
                 observed.map(|seen| seen.version.clone()).unwrap_or_default(),
                 observed.map(|seen| seen.active_sessions.to_string()).unwrap_or_default(),
                 router.waiting.to_string(),
+                router
+                    .oldest_order
+                    .map(|at| self.diagnosis.at.since(at).to_string())
+                    .unwrap_or_default(),
             ]);
         }
         table.print()
@@ -164,15 +243,29 @@ impl Told<'_> {
             return line(self.paint.green("Healthy: nothing to do."));
         }
         line(self.paint.yellow("\nNeeds attention"))?;
+        let width = terminal_width();
         for (number, (advice, what)) in by_advice(&self.diagnosis.findings).iter().enumerate() {
             for (place, what) in what.iter().take(MOST_ALIKE).enumerate() {
                 let number = if place == 0 { format!("{}.", number + 1) } else { String::new() };
-                line(format!("  {number:<3} {}", shown(what)))?;
+                line(hanging(&format!("  {number:<3} "), &shown(what), width))?;
             }
             if what.len() > MOST_ALIKE {
                 line(format!("      … and {} more like these", what.len() - MOST_ALIKE))?;
             }
-            line(format!("      → {}", shown(advice)))?;
+            line(hanging("      → ", &shown(advice), width))?;
+        }
+        Ok(())
+    }
+
+    fn tell_recommendations(&self) -> anyhow::Result<()> {
+        if self.diagnosis.recommendations.is_empty() {
+            return Ok(());
+        }
+        line(self.paint.bold("\nWould be wise"))?;
+        let width = terminal_width();
+        for Finding { what, advice, .. } in &self.diagnosis.recommendations {
+            line(hanging("  -   ", &shown(what), width))?;
+            line(hanging("      → ", &shown(advice), width))?;
         }
         Ok(())
     }
@@ -200,9 +293,7 @@ mod tests {
 
     #[test]
     fn what_asks_for_the_same_is_told_together_in_the_order_of_urgency() {
-        let finding =
-            |what: &str, advice: &str| Finding { what: what.to_owned(), advice: advice.to_owned() };
-        let findings = [finding("a", "x"), finding("b", "y"), finding("c", "x")];
+        let findings = [Finding::new("a", "x"), Finding::new("b", "y"), Finding::new("c", "x")];
         assert_eq!(by_advice(&findings), [("x", vec!["a", "c"]), ("y", vec!["b"])]);
     }
 }

@@ -3,8 +3,9 @@
 use super::Everywhere;
 use super::desk::Desk;
 use super::output::{counted, json, line, note, shown};
-use crate::operations::clean_up::{KEEP_ENDED, retire_devices};
-use crate::reconcile::pass::{Errand, run as pass_over_routers};
+use super::progress::Progress;
+use crate::operations::clean_up::{KEEP_ENDED, forget_what_is_old, retire_devices, roll_up_usage};
+use crate::reconcile::pass::{Errand, run_told as pass_over_routers};
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
@@ -26,10 +27,15 @@ pub(super) async fn run(
     let _ = arguments.once;
     let desk = Desk::open(everywhere).await?;
     let (tenant, now) = (desk.only_tenant().await?, desk.now());
+    forget_what_is_old(&desk.app, now).await?;
+    roll_up_usage(&desk.app, now).await?;
     let retired = retire_devices(&desk.app, now).await?;
     let errand = Errand::CleanUp(now - KEEP_ENDED);
     let timeouts = desk.config.router_timeouts;
-    let passes = pass_over_routers(&desk.app, tenant, None, errand, timeouts).await?;
+    let mut progress = Progress::of("routers", arguments.json);
+    let told = |done, of| progress.done(done, of);
+    let passes = pass_over_routers(&desk.app, tenant, None, errand, timeouts, told).await?;
+    drop(progress);
     for (pass, error) in passes.iter().filter_map(|pass| Some((pass, pass.error.as_ref()?))) {
         note(format!("{}: {}; try again later", shown(&pass.router), shown(error)));
     }

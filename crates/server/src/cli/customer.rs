@@ -2,11 +2,13 @@
 
 use super::Everywhere;
 use super::desk::{Desk, kind_in_words};
-use super::output::{json, line, shown};
+use super::output::{Shape, json, line, printed, shown};
 use super::table::Table;
 use crate::operations::add_customer::{NewCustomer, add_customer};
 use crate::operations::asked::By;
+use crate::operations::change_customer::{CustomerChange, change_customer, remove_customer};
 use anyhow::bail;
+use lango_domain::ids::TenantId;
 use lango_domain::language::Language;
 use lango_store::Tx;
 use lango_store::customers::Customer;
@@ -19,7 +21,11 @@ pub(super) enum CustomerCommand {
     /// The customers, by name
     List(ListArguments),
     /// A customer and what he has
-    Show(ShowArguments),
+    Show(WhoArguments),
+    /// Change a customer's name, number or language
+    Change(ChangeArguments),
+    /// Forget a customer who never bought anything
+    Remove(WhoArguments),
 }
 
 #[derive(clap::Args)]
@@ -39,16 +45,49 @@ pub(super) struct AddArguments {
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  lango customer list\n  \
+                        lango customer list --csv > customers.csv")]
 pub(super) struct ListArguments {
+    #[command(flatten)]
+    shape: Shape,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  lango customer show 0712345678\n  \
+                        lango customer remove \"Ann Wanjiku\"")]
+pub(super) struct WhoArguments {
+    /// His phone number, name or id
+    who: String,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(clap::Args)]
-pub(super) struct ShowArguments {
-    /// His phone number
-    phone: String,
+#[command(after_help = "Examples:\n  lango customer change 0712345678 --phone 0722000111\n  \
+                        lango customer change \"Ann Wanjiku\" --language sw\n  \
+                        lango customer change 0712345678 --name Nobody --no-phone")]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(true)
+                .args(["name", "phone", "no_phone", "language", "no_language"])))]
+#[command(override_usage = "lango customer change [OPTIONS] <WHO>")]
+pub(super) struct ChangeArguments {
+    /// His phone number, name or id
+    who: String,
+    /// Call him so from now on
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// His new phone number, as people write it
+    #[arg(long, value_name = "PHONE")]
+    phone: Option<String>,
+    /// Take his phone number away: he gets no more messages
+    #[arg(long, conflicts_with = "phone")]
+    no_phone: bool,
+    /// His language: en, sw or fr
+    #[arg(long, value_name = "CODE")]
+    language: Option<Language>,
+    /// Speak to him in the language of the business
+    #[arg(long, conflicts_with = "language")]
+    no_language: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -61,8 +100,10 @@ pub(super) async fn run(
     let desk = Desk::open(everywhere).await?;
     match command {
         CustomerCommand::Add(arguments) => add(&desk, arguments).await?,
-        CustomerCommand::List(arguments) => list(&desk, arguments).await?,
+        CustomerCommand::List(arguments) => list(&desk, &arguments).await?,
         CustomerCommand::Show(arguments) => show(&desk, arguments).await?,
+        CustomerCommand::Change(arguments) => change(&desk, arguments).await?,
+        CustomerCommand::Remove(arguments) => remove(&desk, &arguments).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -88,10 +129,42 @@ fn reached_at(customer: &Customer) -> String {
     }
 }
 
-async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<()> {
-    let customers = every_customer(desk).await?;
+async fn change(desk: &Desk, arguments: ChangeArguments) -> anyhow::Result<()> {
+    let tenant = desk.tenant().await?;
+    let before = desk.customer(&tenant, &arguments.who).await?;
+    let ChangeArguments { name, phone, no_phone, language, no_language, json: wants_json, .. } =
+        arguments;
+    let change = CustomerChange {
+        name,
+        phone: if no_phone { Some(None) } else { phone.map(Some) },
+        language: if no_language { Some(None) } else { language.map(Some) },
+    };
+    let whose = (tenant.id, before.id);
+    let (expected, by) = (Some(before.version), By::cli());
+    let after = change_customer(&desk.app, whose, change, expected, &by, desk.now()).await?;
+    if wants_json {
+        return json(&after);
+    }
+    line(format!("{} is changed{}", shown(&after.name), reached_at(&after)))
+}
+
+async fn remove(desk: &Desk, arguments: &WhoArguments) -> anyhow::Result<()> {
+    let tenant = desk.tenant().await?;
+    let found = desk.customer(&tenant, &arguments.who).await?;
+    let whose = (tenant.id, found.id);
+    remove_customer(&desk.app, whose, None, &By::cli(), desk.now()).await?;
     if arguments.json {
-        return json(&customers);
+        return json(&serde_json::json!({ "removed": found.id, "name": found.name }));
+    }
+    line(format!("{} is forgotten.", shown(&found.name)))
+}
+
+const COLUMNS: [&str; 5] = ["id", "name", "phone", "language", "created_at"];
+
+async fn list(desk: &Desk, arguments: &ListArguments) -> anyhow::Result<()> {
+    let customers = every_customer(desk, desk.tenant().await?.id).await?;
+    if printed(arguments.shape, &customers, &COLUMNS)? {
+        return Ok(());
     }
     if customers.is_empty() {
         return line("No customer yet: lango customer add NAME --phone NUMBER");
@@ -108,9 +181,9 @@ async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<()> {
     table.print()
 }
 
-async fn every_customer(desk: &Desk) -> anyhow::Result<Vec<Customer>> {
+/// All customers of a business, by name.
+pub(super) async fn every_customer(desk: &Desk, tenant: TenantId) -> anyhow::Result<Vec<Customer>> {
     const PAGE: i64 = 1_000;
-    let tenant = desk.tenant().await?.id;
     let mut all: Vec<Customer> = Vec::new();
     loop {
         let after = all.last().cloned();
@@ -129,9 +202,9 @@ async fn every_customer(desk: &Desk) -> anyhow::Result<Vec<Customer>> {
     }
 }
 
-async fn show(desk: &Desk, arguments: ShowArguments) -> anyhow::Result<()> {
+async fn show(desk: &Desk, arguments: WhoArguments) -> anyhow::Result<()> {
     let tenant = desk.tenant().await?;
-    let customer = desk.customer(&tenant, &arguments.phone).await?;
+    let customer = desk.customer(&tenant, &arguments.who).await?;
     let (id, of) = (tenant.id, customer.id);
     let grants = desk
         .app

@@ -1,13 +1,13 @@
 //! What a command works at: the application, and whose business is meant.
 
 use super::Everywhere;
+use super::customer::every_customer;
 use super::output::shown;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::open::{Want, open};
 use crate::config::{Config, environment};
 use crate::operations::find_customer::find_grants;
-use crate::reconcile::pass::find_router;
 use anyhow::{anyhow, bail};
 use lango_domain::ids::TenantId;
 use lango_domain::phone_number::PhoneNumber;
@@ -15,6 +15,7 @@ use lango_domain::time::Timestamp;
 use lango_store::Tx;
 use lango_store::customers::Customer;
 use lango_store::grants::StoredGrant;
+use lango_store::plans::StoredPlan;
 use lango_store::routers::Router;
 use lango_store::tenants::Tenant;
 
@@ -91,25 +92,51 @@ impl Desk {
     pub(super) async fn router(
         &self,
         tenant: Option<TenantId>,
-        name: &str,
+        typed: &str,
     ) -> anyhow::Result<Router> {
-        let found = find_router(&self.app, tenant, name).await?;
-        found.ok_or_else(|| anyhow!("there is no router `{name}`: see `lango router list`"))
+        let all = async |tx: &mut Tx<'_>| lango_store::routers::all(tx).await;
+        let mut routers = self.app.store().read(all).await?;
+        routers.retain(|router| tenant.is_none_or(|tenant| tenant == router.tenant));
+        let found = meant(routers, typed, |router| (router.id.to_string(), router.name.clone()));
+        let missing = || format!("there is no router `{}`: see `lango router list`", shown(typed));
+        the_one(found, typed, missing, |router| format!("{}  {}", router.id, router.name))
     }
 
-    /// A customer by his phone number.
+    /// A plan by its name or id, on sale or not.
+    pub(super) async fn plan(&self, tenant: &Tenant, typed: &str) -> anyhow::Result<StoredPlan> {
+        let id = tenant.id;
+        let all = async move |tx: &mut Tx<'_>| lango_store::plans::of_tenant(tx, id).await;
+        let plans = self.app.store().read(all).await?;
+        let found = meant(plans, typed, |one| (one.plan.id.to_string(), one.plan.name.clone()));
+        let missing = || format!("there is no plan `{}`: see `lango plan list`", shown(typed));
+        the_one(found, typed, missing, |one| format!("{}  {}", one.plan.id, one.plan.name))
+    }
+
+    /// A customer by his phone number, name or id.
     pub(super) async fn customer(&self, tenant: &Tenant, typed: &str) -> anyhow::Result<Customer> {
-        let (id, phone) = (tenant.id, PhoneNumber::parse(typed, tenant.country)?);
-        let number = phone.clone();
-        let found = self
-            .app
-            .store()
-            .read(async move |tx: &mut Tx<'_>| {
+        let (id, phone) = (tenant.id, PhoneNumber::parse(typed, tenant.country));
+        if let Ok(number) = phone.clone() {
+            let by_phone = async move |tx: &mut Tx<'_>| {
                 lango_store::customers::by_phone(tx, id, &number).await
-            })
-            .await?;
-        found.ok_or_else(|| {
-            anyhow!("no customer has {phone}: `lango customer add NAME --phone {phone}` adds one")
+            };
+            if let Some(found) = self.app.store().read(by_phone).await? {
+                return Ok(found);
+            }
+        }
+        let all = every_customer(self, id).await?;
+        let found = meant(all, typed, |one| (one.id.to_string(), one.name.clone()));
+        let missing = || match &phone {
+            Ok(phone) => format!(
+                "no customer has {phone}: `lango customer add NAME --phone {phone}` adds one"
+            ),
+            Err(_) => format!(
+                "no customer has the number or name `{}`: see `lango customer list`",
+                shown(typed)
+            ),
+        };
+        the_one(found, typed, missing, |one| {
+            let phone = one.phone.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!("{}  {}  {phone}", one.id, one.name)
         })
     }
 
@@ -137,6 +164,51 @@ impl Desk {
     }
 }
 
+/// Those that somebody means by an id or a name. The id goes before the name, and the very name
+/// before one in another case.
+pub(super) fn meant<T>(
+    all: Vec<T>,
+    typed: &str,
+    called: impl Fn(&T) -> (String, String),
+) -> Vec<T> {
+    let typed = typed.trim();
+    let mut found = [Vec::new(), Vec::new(), Vec::new()];
+    for one in all {
+        let (id, name) = called(&one);
+        let way = match () {
+            () if id.eq_ignore_ascii_case(typed) => 0,
+            () if name == typed => 1,
+            () if name.to_lowercase() == typed.to_lowercase() => 2,
+            () => continue,
+        };
+        found[way].push(one);
+    }
+    found.into_iter().find(|way| !way.is_empty()).unwrap_or_default()
+}
+
+/// The only one that was found; of several none is taken.
+pub(super) fn the_one<T>(
+    mut found: Vec<T>,
+    typed: &str,
+    missing: impl FnOnce() -> String,
+    choice: impl Fn(&T) -> String,
+) -> anyhow::Result<T> {
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => Err(anyhow!(missing())),
+        (Some(last), false) => {
+            found.push(last);
+            let choices = found.iter().map(|one| format!("\n  {}", shown(&choice(one))));
+            bail!(
+                "`{}` can mean {} things, say which by its id:{}",
+                shown(typed),
+                found.len(),
+                choices.collect::<String>()
+            )
+        }
+    }
+}
+
 /// Whether that is the business's name, in whatever case.
 pub(super) fn is_name(tenant: &Tenant, name: &str) -> bool {
     tenant.name.to_lowercase() == name.trim().to_lowercase()
@@ -160,5 +232,33 @@ pub(super) const fn kind_in_words(kind: lango_domain::access::GrantKind) -> &'st
         GrantKind::HotspotAccount => "hotspot",
         GrantKind::Pppoe => "PPPoE",
         GrantKind::StaticIp => "static IP",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(typed: &str) -> Vec<(&'static str, &'static str)> {
+        let all = vec![("r1", "Hill"), ("r2", "hill"), ("r3", "Lake"), ("r4", "r3")];
+        meant(all, typed, |(id, name)| ((*id).to_owned(), (*name).to_owned()))
+    }
+
+    #[test]
+    fn an_id_goes_before_a_name_and_the_very_name_before_one_like_it() {
+        assert_eq!(named("r3"), [("r3", "Lake")]);
+        assert_eq!(named("hill"), [("r2", "hill")]);
+        assert_eq!(named(" LAKE "), [("r3", "Lake")]);
+        assert_eq!(named("HILL").len(), 2);
+        assert!(named("Sea").is_empty());
+    }
+
+    #[test]
+    fn of_several_none_is_taken() {
+        let id = |(id, _): &(&str, &str)| (*id).to_owned();
+        let say = |found| the_one(found, "HILL", || "none".to_owned(), id);
+        let asked = say(named("HILL")).unwrap_err().to_string();
+        assert_eq!(asked, "`HILL` can mean 2 things, say which by its id:\n  r1\n  r2");
+        assert_eq!(say(named("Sea")).unwrap_err().to_string(), "none");
     }
 }

@@ -12,8 +12,9 @@ use lango_store::grants::StoredGrant;
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
-#[command(after_help = "Suspends the access, so that its router confirms that it is \
-                        off; `lango service resume` undoes it.")]
+#[command(after_help = "Suspends the access, so that its router confirms that it is off;\n\
+                        `lango service resume` undoes it.\n\nExamples:\n  \
+                        lango disconnect 0712345678\n  lango disconnect AA:BB:CC:00:11:22")]
 pub(super) struct DisconnectArguments {
     /// User name, phone number, voucher code, MAC, IP address or id
     who: String,

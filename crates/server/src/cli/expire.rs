@@ -4,11 +4,12 @@
 use super::Everywhere;
 use super::desk::Desk;
 use super::output::{line, note, shown};
+use super::progress::Progress;
 use super::serve::Stops;
 use crate::observe::chain;
 use crate::observe::pulse::{self, Engine};
 use crate::operations::end_due_grants::end_due_grants;
-use crate::reconcile::pass::{Errand, RouterPass, run as pass_over_routers, summary};
+use crate::reconcile::pass::{Errand, RouterPass, run_told as pass_over_routers, summary};
 use anyhow::bail;
 use lango_domain::ids::TenantId;
 use lango_domain::time::Span;
@@ -38,7 +39,7 @@ pub(super) struct ExpireArguments {
     json: bool,
 }
 
-fn read_interval(text: &str) -> Result<Span, String> {
+pub(super) fn read_interval(text: &str) -> Result<Span, String> {
     let seconds = text.parse::<i64>().map(Span::seconds);
     let span = seconds.or_else(|_| text.parse::<Span>().map_err(|error| error.to_string()))?;
     if span < Span::seconds(1) { Err("wait at least 1 second".to_owned()) } else { Ok(span) }
@@ -69,7 +70,7 @@ pub(super) async fn run(
     match arguments.interval {
         Some(interval) => again_and_again(&desk, tenant, interval, arguments.json).await,
         None => {
-            let expired = expire(&desk, tenant).await?;
+            let expired = expire(&desk, tenant, arguments.json).await?;
             tell(&expired, arguments.json)?;
             Ok(if expired.confirmed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
@@ -85,7 +86,7 @@ async fn again_and_again(
     let mut stops = Stops::listen()?;
     loop {
         // The pass is not dropped halfway at a stop: what a router confirms is to be recorded.
-        match expire(desk, tenant).await {
+        match expire(desk, tenant, wants_json).await {
             Ok(expired) => tell(&expired, wants_json)?,
             Err(error) => note(format!("error: {}; trying again", chain(error.as_ref()))),
         }
@@ -96,7 +97,11 @@ async fn again_and_again(
     }
 }
 
-async fn expire(desk: &Desk, tenant: Option<TenantId>) -> anyhow::Result<Expired> {
+async fn expire(
+    desk: &Desk,
+    tenant: Option<TenantId>,
+    wants_json: bool,
+) -> anyhow::Result<Expired> {
     let due = end_due_grants(&desk.app, desk.now()).await?;
     desk.app.pulse().beat(Engine::Deadlines, desk.now());
     pulse::keep(&desk.app).await?;
@@ -104,7 +109,10 @@ async fn expire(desk: &Desk, tenant: Option<TenantId>) -> anyhow::Result<Expired
     let started = Instant::now();
     let mut routers = Vec::new();
     loop {
-        let pass = pass_over_routers(&desk.app, tenant, None, Errand::Act, timeouts).await?;
+        let mut progress = Progress::of("routers", wants_json);
+        let told = |done, of| progress.done(done, of);
+        let pass = pass_over_routers(&desk.app, tenant, None, Errand::Act, timeouts, told).await?;
+        drop(progress);
         add(&mut routers, pass);
         let still_connected = still_connected(desk, tenant).await?;
         let stuck = routers.iter().any(|pass| pass.error.is_some() || pass.round.failed > 0);

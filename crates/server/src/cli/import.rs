@@ -24,10 +24,11 @@ pub(super) enum ImportCommand {
 #[derive(clap::Args)]
 #[command(after_help = "Columns, those with * are needed; their order does not matter:\n  \
         customers  name*, phone, language\n  \
-        services   kind* (pppoe, hotspot, static_ip), plan*, login, password, address, mac, phone, \
-        customer, router, paid_until\n  \
+        services   kind* (pppoe, hotspot, static_ip), plan*, login, password,\n             \
+        address, mac, phone, customer, router, paid_until\n  \
         vouchers   code*, plan*, password, phone, customer, router, paid_until\n\n\
-    paid_until is 2026-12-31 (that whole day) or 2026-12-31 18:00, in the zone of the business.\n\
+    paid_until is 2026-12-31 (that whole day) or 2026-12-31 18:00, in the zone of\n\
+    the business.\n\
     A file is taken in whole or, if anything in it is wrong, not at all.\n\n\
     Examples:\n  \
         lango import csv customers customers.csv --dry-run\n  \

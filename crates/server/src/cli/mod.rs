@@ -5,28 +5,37 @@
 //! through an operation, and never guess whom or which business somebody means.
 
 mod backup;
+mod business;
 mod check;
+mod check_nases;
 mod cleanup;
 mod customer;
 mod desk;
 mod dialogue;
 mod disconnect;
 mod expire;
+mod freeradius_tables;
 mod import;
 mod init;
 mod install;
+mod installation;
+mod job;
 mod listeners;
 mod manual;
 mod notify;
 mod output;
 mod payment;
 mod plan;
+mod progress;
 mod provision;
+mod radius;
 mod restore;
 mod router;
 mod router_proofs;
 mod router_setup;
+mod router_setup_radius;
 mod router_test;
+mod router_test_radius;
 mod serve;
 mod service;
 mod settle;
@@ -35,6 +44,7 @@ mod sync;
 mod table;
 mod token;
 mod voucher;
+mod webhook;
 
 use crate::config::{Config, Flags, environment};
 use crate::demo;
@@ -101,27 +111,39 @@ enum Command {
     Cleanup(cleanup::CleanupArguments),
     /// Throw a customer off now and keep him off until `service resume`
     Disconnect(disconnect::DisconnectArguments),
-    /// Routers: set up, add, list, test, remove
+    /// Routers: set up, add, list, show, change, test, remove
     #[command(subcommand)]
     Router(router::RouterCommand),
-    /// Plans: add, list
+    /// Plans: add, list, show, change, retire, offer
     #[command(subcommand)]
     Plan(plan::PlanCommand),
-    /// Customers: add, list, show
+    /// Customers: add, list, show, change, remove
     #[command(subcommand)]
     Customer(customer::CustomerCommand),
-    /// Vouchers: create, list
+    /// Vouchers: create, list, show, void
     #[command(subcommand)]
     Voucher(voucher::VoucherCommand),
-    /// Hotspot accounts, PPPoE and static-IP services: add, list, show, pause, suspend, extend …
+    /// Hotspot accounts, PPPoE and static-IP services: add, list, show, change, pause …
     #[command(subcommand)]
     Service(service::ServiceCommand),
     /// Payments: add a manual receipt, list
     #[command(subcommand)]
     Payment(payment::PaymentCommand),
-    /// API tokens: add, list
+    /// API tokens: add, list, remove
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Addresses that are told what happens: add, list, show, change, remove, replay
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
+    /// Messages and other work that is to happen, or was given up: list, retry
+    #[command(subcommand)]
+    Job(job::JobCommand),
+    /// The businesses of this database: list, change
+    #[command(subcommand)]
+    Business(business::BusinessCommand),
+    /// Routers that ask by RADIUS, and a FreeRADIUS beside Lango
+    #[command(subcommand)]
+    Radius(radius::RadiusCommand),
     /// Bring customers, services and vouchers along from other systems
     #[command(subcommand)]
     Import(import::ImportCommand),
@@ -180,6 +202,10 @@ async fn run(everywhere: Everywhere, command: Command) -> anyhow::Result<ExitCod
         Command::Service(command) => service::run(&everywhere, command).await,
         Command::Payment(command) => payment::run(&everywhere, command).await,
         Command::Token(command) => token::run(&everywhere, command).await,
+        Command::Webhook(command) => webhook::run(&everywhere, command).await,
+        Command::Job(command) => job::run(&everywhere, command).await,
+        Command::Business(command) => business::run(&everywhere, command).await,
+        Command::Radius(command) => radius::run(&everywhere, command).await,
         Command::Import(command) => import::run(&everywhere, command).await,
         Command::Backup(arguments) => backup::run(&everywhere, arguments).await,
         Command::Restore(arguments) => restore::run(&everywhere, arguments).await,
@@ -239,19 +265,65 @@ mod tests {
         inner.iter().flat_map(|inner| commands(inner, &named(inner))).collect()
     }
 
+    /// Every command that does something, built as it is when it is typed.
+    fn all() -> Vec<(String, clap::Command)> {
+        let mut typed = super::Typed::command().term_width(WIDTH);
+        typed.build();
+        let help = |name: &str| name.ends_with(" help") || name.contains(" help ");
+        commands(&typed, "lango").into_iter().filter(|(name, _)| !help(name)).collect()
+    }
+
+    /// A terminal as small as they come.
+    const WIDTH: usize = 80;
+    /// What has no result to print: they run until stopped, or print a text of their own.
+    const WITHOUT_RESULT: [&str; 3] = ["lango serve", "lango completions", "lango man"];
+
+    fn has(command: &clap::Command, option: &str) -> bool {
+        command.get_arguments().any(|argument| argument.get_id() == option)
+    }
+
+    fn lacking(fits: impl Fn(&str, &clap::Command) -> bool) -> Vec<String> {
+        let lacking = all().into_iter().filter(|(name, command)| !fits(name, command));
+        lacking.map(|(name, _)| name).collect()
+    }
+
     #[test]
-    fn every_list_and_check_has_json() {
-        let has_json = |command: &clap::Command| {
-            command.get_arguments().any(|argument| argument.get_id() == "json")
+    fn every_command_with_a_result_has_json_and_every_list_is_a_table_too() {
+        let fits = |name: &str, command: &clap::Command| {
+            let json = WITHOUT_RESULT.contains(&name) || has(command, "json");
+            json && (!name.ends_with(" list") || has(command, "csv"))
         };
-        let looks = |name: &str| {
-            ["list", "show", "check", "test", "sync", "expire"].iter().any(|w| name.ends_with(w))
+        assert_eq!(lacking(fits), [""; 0]);
+        assert!(all().len() > 50, "the walk has found {}", all().len());
+    }
+
+    #[test]
+    fn every_command_shows_an_example_of_itself() {
+        let fits = |name: &str, command: &clap::Command| {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            // `lango service pause ann` is shown beside its sisters; somewhere it must be typed.
+            let verb = name.trim_start_matches("lango ");
+            after.lines().any(|line| line.contains("lango ") && line.contains(verb))
         };
-        let lacking: Vec<String> = commands(&super::Typed::command(), "lango")
-            .into_iter()
-            .filter(|(name, command)| looks(name) && !has_json(command))
-            .map(|(name, _)| name)
-            .collect();
-        assert_eq!(lacking, [""; 0]);
+        assert_eq!(lacking(fits), [""; 0]);
+    }
+
+    #[test]
+    fn every_help_fits_a_small_terminal() {
+        let mut typed = super::Typed::command().term_width(WIDTH);
+        typed.build();
+        let groups = typed.get_subcommands().filter(|one| one.has_subcommands());
+        let groups: Vec<(String, clap::Command)> =
+            groups.map(|group| (group.get_name().to_owned(), group.clone())).collect();
+        let mut long = Vec::new();
+        for (name, mut command) in all().into_iter().chain(groups) {
+            // What is written behind the options is ours to break: clap would break examples.
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = command.render_help().to_string();
+            let lines = help.lines().chain(after.lines());
+            let too_long = lines.filter(|line| line.chars().count() > WIDTH);
+            long.extend(too_long.map(|line| format!("{name}: {line}")));
+        }
+        assert_eq!(long, [""; 0]);
     }
 }

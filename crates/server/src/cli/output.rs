@@ -14,6 +14,34 @@ pub(super) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string_pretty(value)?)
 }
 
+/// How a list is printed.
+#[derive(clap::Args, Clone, Copy)]
+pub(super) struct Shape {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Print a table of text for spreadsheets (RFC 4180)
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+}
+
+/// Writes a list for machines or spreadsheets, if that is what was asked for; else it is left to
+/// be told in words.
+pub(super) fn printed<R: serde::Serialize>(
+    shape: Shape,
+    rows: &[R],
+    columns: &[&str],
+) -> anyhow::Result<bool> {
+    match shape {
+        Shape { json: true, .. } => json(&rows)?,
+        Shape { csv: true, .. } => {
+            write!(io::stdout().lock(), "{}", crate::sheet::table(rows, columns))?;
+        }
+        Shape { .. } => return Ok(false),
+    }
+    Ok(true)
+}
+
 /// Writes progress or trouble. A stderr that is closed stops nothing.
 pub(super) fn note(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
@@ -28,6 +56,27 @@ pub(super) fn is_closed(error: &anyhow::Error) -> bool {
 /// Text from outside as it may be shown: nothing in it can steer a terminal.
 pub(super) fn shown(text: &str) -> String {
     text.chars().map(|sign| if sign.is_control() { ' ' } else { sign }).collect()
+}
+
+/// Text after a beginning such as a number, broken to fit the terminal; the lines that follow stand
+/// under the first one's text. Where nobody looks nothing is broken.
+pub(super) fn hanging(beginning: &str, text: &str, width: Option<usize>) -> String {
+    let indent = beginning.chars().count();
+    let Some(width) = width else { return format!("{beginning}{text}") };
+    let (mut broken, mut column) = (beginning.to_owned(), indent);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > indent && column + 1 + length > width {
+            broken.push_str(&format!("\n{:indent$}", ""));
+            column = indent;
+        } else if column > indent {
+            broken.push(' ');
+            column += 1;
+        }
+        broken.push_str(word);
+        column += length;
+    }
+    broken
 }
 
 /// `1 router`, `2 routers`.
@@ -76,6 +125,14 @@ mod tests {
     #[test]
     fn text_from_outside_cannot_steer_the_terminal() {
         assert_eq!(shown("ann\x1b[2J\n"), "ann [2J ");
+    }
+
+    #[test]
+    fn long_sentences_are_broken_between_words_where_somebody_looks() {
+        let broken = hanging("  1. ", "one two three four", Some(14));
+        assert_eq!(broken, "  1. one two\n     three\n     four");
+        assert_eq!(hanging("  1. ", "one two three", None), "  1. one two three");
+        assert_eq!(hanging("> ", "unbreakable", Some(4)), "> unbreakable");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Everywhere;
 use super::desk::Desk;
-use super::output::{json, line, note, shown};
+use super::output::{Shape, json, line, note, printed, shown};
 use super::service::in_a_sentence;
 use super::settle::{settle_grant, tell};
 use super::table::Table;
@@ -43,14 +43,15 @@ pub(super) struct AddArguments {
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  lango payment list --last 20\n  \
+                        lango payment list --last 100000 --csv > payments.csv")]
 pub(super) struct ListArguments {
     /// How many
     #[arg(long, value_name = "COUNT", default_value = "100",
           value_parser = clap::value_parser!(i64).range(1..=100_000))]
     last: i64,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    shape: Shape,
 }
 
 pub(super) async fn run(
@@ -124,21 +125,31 @@ async fn price(desk: &Desk, plan: PlanId) -> anyhow::Result<Money> {
     Ok(desk.app.store().read(one).await?.plan.price)
 }
 
+/// A receipt in the list.
+#[derive(serde::Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    receipt: Receipt,
+    label: String,
+}
+
+const COLUMNS: [&str; 7] =
+    ["paid_at", "amount_amount", "amount_currency", "provider", "receipt", "grant", "label"];
+
 async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<ExitCode> {
     let (tenant, last) = (desk.tenant().await?, arguments.last);
     let id = tenant.id;
     let page = async move |tx: &mut Tx<'_>| {
-        let receipts = lango_store::receipts::page(tx, id, None, last).await?;
-        let mut labelled = Vec::new();
-        for receipt in receipts {
-            let label = lango_store::grants::find(tx, receipt.grant).await?;
-            labelled.push((receipt, label.map(|stored| stored.label).unwrap_or_default()));
+        let mut listed = Vec::new();
+        for receipt in lango_store::receipts::page(tx, id, None, last).await? {
+            let stored = lango_store::grants::find(tx, receipt.grant).await?;
+            let label = stored.map(|stored| stored.label).unwrap_or_default();
+            listed.push(Listed { receipt, label });
         }
-        Ok(labelled)
+        Ok(listed)
     };
-    let receipts: Vec<(Receipt, String)> = desk.app.store().report(page).await?;
-    if arguments.json {
-        json(&receipts.into_iter().map(|(receipt, _)| receipt).collect::<Vec<_>>())?;
+    let receipts: Vec<Listed> = desk.app.store().report(page).await?;
+    if printed(arguments.shape, &receipts, &COLUMNS)? {
         return Ok(ExitCode::SUCCESS);
     }
     if receipts.is_empty() {
@@ -146,7 +157,7 @@ async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<ExitCode>
         return Ok(ExitCode::SUCCESS);
     }
     let mut table = Table::new(["WHEN", "AMOUNT", "PROVIDER", "RECEIPT", "FOR"]);
-    for (receipt, label) in receipts {
+    for Listed { receipt, label } in receipts {
         let (when, amount) = (tenant.zone.local(receipt.paid_at), receipt.amount.to_string());
         table.row([when, amount, receipt.provider, receipt.receipt, label]);
     }

@@ -2,15 +2,16 @@
 
 use super::Everywhere;
 use super::desk::Desk;
-use super::output::{json, line, shown};
+use super::output::{Shape, json, line, printed, shown};
 use super::table::Table;
 use crate::operations::add_plan::{NewPlan, add_plan};
 use crate::operations::asked::By;
+use crate::operations::change_plan::{PlanChange, change_plan};
 use anyhow::bail;
 use clap::ValueEnum;
 use lango_domain::calendar::{Calendar, CalendarRule, Zone};
 use lango_domain::money::Money;
-use lango_domain::plan::{AfterEnd, AtDataCap, Clock, Plan, Starts, Terms, WhenSessionEnds};
+use lango_domain::plan::{AfterEnd, AtDataCap, Clock, Starts, Terms, WhenSessionEnds};
 use lango_domain::quantity::{DataSize, Speed};
 use lango_domain::time::Span;
 use lango_store::Tx;
@@ -24,19 +25,37 @@ pub(super) enum PlanCommand {
     Add(Box<AddArguments>),
     /// The plans there are
     List(ListArguments),
+    /// A plan and everything one purchase of it gives
+    Show(WhichArguments),
+    /// Change a plan; what was sold keeps what it had
+    Change(Box<ChangeArguments>),
+    /// Sell it no more; what was sold keeps what it had
+    Retire(WhichArguments),
+    /// Sell a retired plan again
+    Offer(WhichArguments),
 }
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  \
                         lango plan add \"1 hour\" --price 20 --time 1h\n  \
-                        lango plan add Home10 --price 2500 --until months:1 --starts payment \
-                        --speed 5M/10M")]
+                        lango plan add Home10 --price 2500 --until months:1 \\\n      \
+                        --starts payment --speed 5M/10M")]
 pub(super) struct AddArguments {
     /// What customers and staff call it
     name: String,
     /// What one purchase costs, in the currency of the business
     #[arg(long, value_name = "AMOUNT")]
     price: String,
+    #[command(flatten)]
+    terms: TermsArguments,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one purchase gives; what is not said stays as it is.
+#[derive(clap::Args)]
+struct TermsArguments {
     /// Ends so long after its start, online or not
     #[arg(long, value_name = "TIME")]
     time: Option<Span>,
@@ -49,18 +68,18 @@ pub(super) struct AddArguments {
     /// Ends after so much data, both directions together
     #[arg(long, value_name = "DATA")]
     data: Option<DataSize>,
-    /// With --data: goes on at this speed instead of ending
-    #[arg(long, value_name = "UP/DOWN", requires = "data")]
+    /// At the end of its data it goes on at this speed instead of ending
+    #[arg(long, value_name = "UP/DOWN")]
     throttle: Option<Speed>,
     /// Speed, upload/download
     #[arg(long, value_name = "UP/DOWN")]
     speed: Option<Speed>,
-    /// How many devices at a time
-    #[arg(long, value_name = "COUNT", default_value = "1")]
-    devices: NonZeroU16,
-    /// When the clock starts
-    #[arg(long, value_name = "WHEN", default_value = "first-use")]
-    starts: StartsWord,
+    /// How many devices at a time [1]
+    #[arg(long, value_name = "COUNT")]
+    devices: Option<NonZeroU16>,
+    /// When the clock starts [first-use]
+    #[arg(long, value_name = "WHEN")]
+    starts: Option<StartsWord>,
     /// How long an unsold voucher is good
     #[arg(long, value_name = "TIME")]
     shelf_life: Option<Span>,
@@ -68,20 +87,17 @@ pub(super) struct AddArguments {
     #[arg(long, value_name = "TIME")]
     activate_within: Option<Span>,
     /// Online that much longer than was paid
-    #[arg(long, value_name = "TIME", default_value = "0s")]
-    grace: Span,
+    #[arg(long, value_name = "TIME")]
+    grace: Option<Span>,
     /// Ends when the customer logs out and does not come back within this time
     #[arg(long, value_name = "TIME")]
     end_with_session: Option<Span>,
-    /// What is left after the end: nothing, or the pay page
-    #[arg(long, value_name = "WHAT", default_value = "cut")]
-    after_end: AfterEndWord,
+    /// What is left after the end: nothing, or the pay page [cut]
+    #[arg(long, value_name = "WHAT")]
+    after_end: Option<AfterEndWord>,
     /// Tell the customer that long before the end
     #[arg(long, value_name = "TIME")]
     warn_before: Option<Span>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -97,64 +113,255 @@ enum AfterEndWord {
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  lango plan list\n  lango plan list --csv > plans.csv")]
 pub(super) struct ListArguments {
+    #[command(flatten)]
+    shape: Shape,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  lango plan show \"1 hour\"\n  \
+                        lango plan retire Home10\n  lango plan offer Home10")]
+pub(super) struct WhichArguments {
+    /// Its name or id
+    plan: String,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  \
+                        lango plan change \"1 hour\" --price 25\n  \
+                        lango plan change Home10 --name Home20 --speed 10M/20M\n  \
+                        lango plan change Day --data 2GB --without speed,warn-before")]
+pub(super) struct ChangeArguments {
+    /// Its name or id
+    plan: String,
+    /// Call it so from now on
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// What one purchase costs from now on, in the currency of the business
+    #[arg(long, value_name = "AMOUNT")]
+    price: Option<String>,
+    #[command(flatten)]
+    terms: TermsArguments,
+    /// Take these away, several with commas
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    without: Vec<Removable>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a plan can be without.
+#[derive(Clone, Copy, ValueEnum)]
+enum Removable {
+    Time,
+    Online,
+    Until,
+    Data,
+    Throttle,
+    Speed,
+    ShelfLife,
+    ActivateWithin,
+    EndWithSession,
+    WarnBefore,
 }
 
 pub(super) async fn run(everywhere: &Everywhere, command: PlanCommand) -> anyhow::Result<ExitCode> {
     let desk = Desk::open(everywhere).await?;
     match command {
         PlanCommand::Add(arguments) => add(&desk, *arguments).await?,
-        PlanCommand::List(arguments) => list(&desk, arguments).await?,
+        PlanCommand::List(arguments) => list(&desk, &arguments).await?,
+        PlanCommand::Show(arguments) => show(&desk, &arguments).await?,
+        PlanCommand::Change(arguments) => change(&desk, *arguments).await?,
+        PlanCommand::Retire(arguments) => sell(&desk, &arguments, false).await?,
+        PlanCommand::Offer(arguments) => sell(&desk, &arguments, true).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<()> {
     let tenant = desk.tenant().await?;
-    let (name, wants_json) = (arguments.name.clone(), arguments.json);
+    let AddArguments { name, price, terms, json: wants_json } = arguments;
     if name.trim().is_empty() {
         bail!("the plan needs a name");
     }
-    let price = Money::parse(&arguments.price, tenant.currency)?;
-    let terms = terms(arguments, tenant.zone);
+    let price = Money::parse(&price, tenant.currency)?;
+    let terms = terms.over(nothing_promised(), &tenant.zone);
+    check_throttle(&terms)?;
     let new = NewPlan { tenant: tenant.id, name, price, terms };
-    let plan = add_plan(&desk.app, new, &By::cli(), desk.now()).await?.plan;
-    if wants_json {
-        return json(&plan);
-    }
-    line(format!("{} is on sale: {}, {}", shown(&plan.name), plan.price, promise(&plan.terms)))
+    let stored = add_plan(&desk.app, new, &By::cli(), desk.now()).await?;
+    tell(&stored, wants_json)
 }
 
-fn terms(arguments: AddArguments, zone: Zone) -> Terms {
-    let clock = Clock {
-        wall: arguments.time,
-        uptime: arguments.online,
-        calendar: arguments.until.map(|rule| Calendar { rule, zone }),
-        data: arguments.data,
+async fn change(desk: &Desk, arguments: ChangeArguments) -> anyhow::Result<()> {
+    let tenant = desk.tenant().await?;
+    let before = desk.plan(&tenant, &arguments.plan).await?;
+    let price = arguments.price.as_deref().map(|price| Money::parse(price, tenant.currency));
+    let slimmer = arguments.without.iter().fold(before.plan.terms.clone(), without);
+    let terms = arguments.terms.over(slimmer, &tenant.zone);
+    check_throttle(&terms)?;
+    let change = PlanChange {
+        name: arguments.name,
+        price: price.transpose()?,
+        terms: Some(terms).filter(|terms| *terms != before.plan.terms),
+        on_sale: None,
     };
+    if change.name.is_none() && change.price.is_none() && change.terms.is_none() {
+        bail!("nothing is to change: say what, for example --price 25");
+    }
+    let whose = (tenant.id, before.plan.id);
+    let (expected, by) = (Some(before.version), By::cli());
+    let stored = change_plan(&desk.app, whose, change, expected, &by, desk.now()).await?;
+    tell(&stored, arguments.json)
+}
+
+async fn sell(desk: &Desk, arguments: &WhichArguments, on_sale: bool) -> anyhow::Result<()> {
+    let tenant = desk.tenant().await?;
+    let before = desk.plan(&tenant, &arguments.plan).await?;
+    let change = PlanChange { on_sale: Some(on_sale), ..PlanChange::default() };
+    let whose = (tenant.id, before.plan.id);
+    let stored = change_plan(&desk.app, whose, change, None, &By::cli(), desk.now()).await?;
+    tell(&stored, arguments.json)
+}
+
+fn tell(stored: &StoredPlan, wants_json: bool) -> anyhow::Result<()> {
+    if wants_json {
+        return json(&as_json(stored));
+    }
+    let plan = &stored.plan;
+    let (name, promise) = (shown(&plan.name), promise(&plan.terms));
+    line(match stored.retired_at {
+        None => format!("{name} is on sale: {}, {promise}", plan.price),
+        Some(_) => format!("{name} is not sold any more; what was sold keeps what it had"),
+    })
+}
+
+fn nothing_promised() -> Terms {
     Terms {
-        starts: match arguments.starts {
-            StartsWord::FirstUse => Starts::AtFirstUse,
-            StartsWord::Payment => Starts::AtPayment,
+        starts: Starts::AtFirstUse,
+        clock: Clock { wall: None, uptime: None, calendar: None, data: None },
+        speed: None,
+        devices: NonZeroU16::MIN,
+        shelf_life: None,
+        activate_within: None,
+        when_session_ends: WhenSessionEnds::Keep,
+        at_data_cap: AtDataCap::End,
+        grace: Span::ZERO,
+        after_end: AfterEnd::Cut,
+        warn_before: None,
+    }
+}
+
+impl TermsArguments {
+    /// Terms with what was said in place of what they had.
+    fn over(self, before: Terms, zone: &Zone) -> Terms {
+        let calendar = self.until.map(|rule| Calendar { rule, zone: zone.clone() });
+        let session = self.end_with_session.map(WhenSessionEnds::EndAfter);
+        Terms {
+            starts: match self.starts {
+                Some(StartsWord::FirstUse) => Starts::AtFirstUse,
+                Some(StartsWord::Payment) => Starts::AtPayment,
+                None => before.starts,
+            },
+            clock: Clock {
+                wall: self.time.or(before.clock.wall),
+                uptime: self.online.or(before.clock.uptime),
+                calendar: calendar.or(before.clock.calendar),
+                data: self.data.or(before.clock.data),
+            },
+            speed: self.speed.or(before.speed),
+            devices: self.devices.unwrap_or(before.devices),
+            shelf_life: self.shelf_life.or(before.shelf_life),
+            activate_within: self.activate_within.or(before.activate_within),
+            when_session_ends: session.unwrap_or(before.when_session_ends),
+            at_data_cap: self.throttle.map_or(before.at_data_cap, AtDataCap::Throttle),
+            grace: self.grace.unwrap_or(before.grace),
+            after_end: match self.after_end {
+                Some(AfterEndWord::Cut) => AfterEnd::Cut,
+                Some(AfterEndWord::Wall) => AfterEnd::Wall,
+                None => before.after_end,
+            },
+            warn_before: self.warn_before.or(before.warn_before),
+        }
+    }
+}
+
+fn without(mut terms: Terms, what: &Removable) -> Terms {
+    match what {
+        Removable::Time => terms.clock.wall = None,
+        Removable::Online => terms.clock.uptime = None,
+        Removable::Until => terms.clock.calendar = None,
+        Removable::Data => terms.clock.data = None,
+        Removable::Throttle => terms.at_data_cap = AtDataCap::End,
+        Removable::Speed => terms.speed = None,
+        Removable::ShelfLife => terms.shelf_life = None,
+        Removable::ActivateWithin => terms.activate_within = None,
+        Removable::EndWithSession => terms.when_session_ends = WhenSessionEnds::Keep,
+        Removable::WarnBefore => terms.warn_before = None,
+    }
+    terms
+}
+
+fn check_throttle(terms: &Terms) -> anyhow::Result<()> {
+    if matches!(terms.at_data_cap, AtDataCap::Throttle(_)) && terms.clock.data.is_none() {
+        bail!("--throttle is for the end of the data, and its data has no end: give --data too");
+    }
+    Ok(())
+}
+
+/// As the API shows it.
+fn as_json(stored: &StoredPlan) -> serde_json::Value {
+    let (plan, terms) = (&stored.plan, &stored.plan.terms);
+    let seconds = |span: Option<Span>| span.map(Span::as_seconds);
+    serde_json::json!({
+        "id": plan.id, "name": plan.name, "price": plan.price,
+        "terms": {
+            "starts": match terms.starts {
+                Starts::AtFirstUse => "first_use",
+                Starts::AtPayment => "payment",
+            },
+            "time_seconds": seconds(terms.clock.wall),
+            "online_seconds": seconds(terms.clock.uptime),
+            "data_bytes": terms.clock.data.map(|data| data.as_bytes()),
+            "until": terms.clock.calendar.as_ref().map(|calendar| rule_as_json(calendar.rule)),
+            "speed": terms.speed,
+            "devices": terms.devices,
+            "shelf_life_seconds": seconds(terms.shelf_life),
+            "activate_within_seconds": seconds(terms.activate_within),
+            "end_after_session_seconds": match terms.when_session_ends {
+                WhenSessionEnds::Keep => None,
+                WhenSessionEnds::EndAfter(span) => Some(span.as_seconds()),
+            },
+            "throttle": match terms.at_data_cap {
+                AtDataCap::End => None,
+                AtDataCap::Throttle(speed) => Some(speed),
+            },
+            "grace_seconds": terms.grace.as_seconds(),
+            "after_end": match terms.after_end {
+                AfterEnd::Cut => "cut",
+                AfterEnd::Wall => "wall",
+            },
+            "warn_before_seconds": seconds(terms.warn_before),
         },
-        clock,
-        speed: arguments.speed,
-        devices: arguments.devices,
-        shelf_life: arguments.shelf_life,
-        activate_within: arguments.activate_within,
-        when_session_ends: arguments
-            .end_with_session
-            .map_or(WhenSessionEnds::Keep, WhenSessionEnds::EndAfter),
-        at_data_cap: arguments.throttle.map_or(AtDataCap::End, AtDataCap::Throttle),
-        grace: arguments.grace,
-        after_end: match arguments.after_end {
-            AfterEndWord::Cut => AfterEnd::Cut,
-            AfterEndWord::Wall => AfterEnd::Wall,
-        },
-        warn_before: arguments.warn_before,
+        "promise": promise(terms), "retired_at": stored.retired_at, "version": stored.version,
+    })
+}
+
+fn rule_as_json(rule: CalendarRule) -> serde_json::Value {
+    match rule {
+        CalendarRule::Midnights { count } => {
+            serde_json::json!({ "rule": "midnights", "count": count })
+        }
+        CalendarRule::DayOfMonth { day } => {
+            serde_json::json!({ "rule": "day_of_month", "day": day })
+        }
+        CalendarRule::Months { count } => serde_json::json!({ "rule": "months", "count": count }),
+        CalendarRule::Date { last_day } => {
+            serde_json::json!({ "rule": "date", "last_day": last_day.to_string() })
+        }
     }
 }
 
@@ -179,32 +386,97 @@ fn read_rule(text: &str) -> Result<CalendarRule, String> {
     }
 }
 
-async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<()> {
+const COLUMNS: [&str; 9] = [
+    "id",
+    "name",
+    "price_amount",
+    "price_currency",
+    "promise",
+    "terms_speed",
+    "terms_devices",
+    "terms_starts",
+    "retired_at",
+];
+
+async fn list(desk: &Desk, arguments: &ListArguments) -> anyhow::Result<()> {
     let tenant = desk.tenant().await?.id;
     let of_tenant = async move |tx: &mut Tx<'_>| lango_store::plans::of_tenant(tx, tenant).await;
-    let stored: Vec<StoredPlan> = desk.app.store().read(of_tenant).await?;
-    let plans: Vec<Plan> = stored.into_iter().map(|stored| stored.plan).collect();
-    if arguments.json {
-        return json(&plans);
+    let plans: Vec<StoredPlan> = desk.app.store().read(of_tenant).await?;
+    let rows: Vec<serde_json::Value> = plans.iter().map(as_json).collect();
+    if printed(arguments.shape, &rows, &COLUMNS)? {
+        return Ok(());
     }
     if plans.is_empty() {
         return line("No plan yet: lango plan add \"1 hour\" --price 20 --time 1h");
     }
-    let mut table = Table::new(["NAME", "PRICE", "GIVES", "SPEED", "DEVICES", "STARTS"]);
-    for plan in plans {
+    let mut table = Table::new(["NAME", "PRICE", "GIVES", "SPEED", "DEVICES", "STARTS", "ON SALE"]);
+    for StoredPlan { plan, retired_at, .. } in plans {
         table.row([
             plan.name.clone(),
             plan.price.to_string(),
             promise(&plan.terms),
-            plan.terms.speed.map_or("full".to_owned(), |speed| speed.to_string()),
+            speed(&plan.terms),
             plan.terms.devices.to_string(),
-            match plan.terms.starts {
-                Starts::AtFirstUse => "at first use".to_owned(),
-                Starts::AtPayment => "at payment".to_owned(),
-            },
+            starts(&plan.terms).to_owned(),
+            if retired_at.is_none() { "yes" } else { "no" }.to_owned(),
         ]);
     }
     table.print()
+}
+
+async fn show(desk: &Desk, arguments: &WhichArguments) -> anyhow::Result<()> {
+    let tenant = desk.tenant().await?;
+    let stored = desk.plan(&tenant, &arguments.plan).await?;
+    if arguments.json {
+        return json(&as_json(&stored));
+    }
+    let StoredPlan { plan, retired_at, .. } = stored;
+    let terms = &plan.terms;
+    let sold = match retired_at {
+        None => format!("on sale at {}", plan.price),
+        Some(at) => format!("{}, not sold since {}", plan.price, tenant.zone.local(at)),
+    };
+    line(format!("{} ({}): {sold}", shown(&plan.name), plan.id))?;
+    let mut facts = vec![
+        ("gives", promise(terms)),
+        ("speed", speed(terms)),
+        ("devices", format!("{} at a time", terms.devices)),
+        ("its clock starts", starts(terms).to_owned()),
+        ("after the end", after_end(terms).to_owned()),
+    ];
+    let spans = [
+        ("an unsold voucher is good for", terms.shelf_life),
+        ("must be used within", terms.activate_within),
+        ("goes on after its end for", Some(terms.grace).filter(|grace| !grace.is_zero())),
+        ("the customer is warned before by", terms.warn_before),
+        (
+            "ends when offline for",
+            match terms.when_session_ends {
+                WhenSessionEnds::Keep => None,
+                WhenSessionEnds::EndAfter(span) => Some(span),
+            },
+        ),
+    ];
+    facts.extend(spans.into_iter().filter_map(|(what, span)| Some((what, span?.to_string()))));
+    facts.into_iter().try_for_each(|(what, fact)| line(format!("  {what}: {fact}")))
+}
+
+fn speed(terms: &Terms) -> String {
+    terms.speed.map_or("full".to_owned(), |speed| speed.to_string())
+}
+
+const fn starts(terms: &Terms) -> &'static str {
+    match terms.starts {
+        Starts::AtFirstUse => "at first use",
+        Starts::AtPayment => "at payment",
+    }
+}
+
+const fn after_end(terms: &Terms) -> &'static str {
+    match terms.after_end {
+        AfterEnd::Cut => "cut",
+        AfterEnd::Wall => "the pay page",
+    }
 }
 
 /// What ends it, the first to come.

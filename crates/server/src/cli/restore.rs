@@ -2,7 +2,7 @@
 
 use super::Everywhere;
 use super::listeners::Exclusive;
-use super::output::{line, note};
+use super::output::{json, line, note};
 use crate::clock::Clock;
 use crate::config::open::{OpenError, Want, make_directories, open};
 use crate::config::{Config, environment};
@@ -12,13 +12,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  lango restore /media/usb/lango-2026-11-21.backup")]
+#[command(after_help = "Examples:\n  lango restore /media/usb/lango-2026-11-21.backup\n  \
+                        lango restore --force /media/usb/lango-2026-11-21.backup")]
 pub(super) struct RestoreArguments {
     /// The backup
     file: PathBuf,
     /// Replace a database that holds something; everything in it is lost
     #[arg(long)]
     force: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(
@@ -34,7 +38,12 @@ pub(super) async fn run(
     let existing = if arguments.force { Existing::Replace } else { Existing::Keep };
     let (clock, url) = (Clock::system(), &config.database);
     restore(&arguments.file, url, MIGRATIONS, existing, clock.now().micros()).await?;
-    line(format!("{} is restored to {url}", arguments.file.display()))?;
+    if arguments.json {
+        let (file, database) = (&arguments.file, url.to_string());
+        json(&serde_json::json!({ "restored": file, "database": database }))?;
+    } else {
+        line(format!("{} is restored to {url}", arguments.file.display()))?;
+    }
     match open(&config, clock, Want::Existing).await {
         Ok(app) => app.store().close().await,
         // The data is there; what is missing can be put beside it now.

@@ -3,18 +3,23 @@
 use super::Everywhere;
 use super::desk::Desk;
 use super::dialogue::ask_secretly;
-use super::output::{Paint, json, line, note, shown};
+use super::output::{Paint, Shape, json, line, note, printed, shown};
 use super::router_setup::{SetupArguments, setup};
 use super::router_test::{TestArguments, test};
 use super::table::Table;
+use crate::config::environment;
 use crate::operations::add_router::{
     NewRouter, RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
 };
 use crate::operations::asked::By;
-use crate::operations::change_router::remove_router;
+use crate::operations::change_router::{RouterChange, change_router, remove_router};
 use crate::operations::diagnose::{RouterDiagnosis, diagnose};
-use anyhow::bail;
+use crate::reconcile::connect::credentials;
+use anyhow::{Context, bail};
+use lango_domain::time::{Span, Timestamp};
 use lango_routeros::Tls;
+use lango_store::routers::Router;
+use lango_store::tenants::Tenant;
 use std::process::ExitCode;
 
 #[derive(clap::Subcommand)]
@@ -25,16 +30,22 @@ pub(super) enum RouterCommand {
     Add(AddArguments),
     /// Routers and how they do
     List(ListArguments),
+    /// A router: how it does, what waits for it, what is in Lango's way on it
+    Show(WhichArguments),
+    /// Change a router's name, address or login; it is connected anew
+    Change(ChangeArguments),
     /// Say step by step what works with a router and what does not
     Test(TestArguments),
     /// Take a router out of service; what it holds stays on it
-    Remove(RemoveArguments),
+    Remove(WhichArguments),
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  \
-                        lango router add Router1 api://10.0.0.1 --user lango --password secret\n  \
-                        lango router add Lobby radius://10.0.0.2 --password sharedsecret0123")]
+#[command(after_help = "Examples:\n  \
+                        lango router add Router1 api://10.0.0.1 --user lango\n  \
+                        lango router add Hill rests://hill.example --user lango \\\n      \
+                        --fingerprint 3f…\n  \
+                        lango router add Lobby radius://10.0.0.2")]
 pub(super) struct AddArguments {
     /// What staff call it
     name: String,
@@ -56,16 +67,50 @@ pub(super) struct AddArguments {
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  lango router list\n  lango router list --csv > routers.csv")]
 pub(super) struct ListArguments {
+    #[command(flatten)]
+    shape: Shape,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  lango router show Router1\n  lango router remove Router1")]
+pub(super) struct WhichArguments {
+    /// Its name or id
+    router: String,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(clap::Args)]
-pub(super) struct RemoveArguments {
+#[command(after_help = "Examples:\n  lango router change Router1 --name Hill\n  \
+                        lango router change Router1 --address apis://10.0.0.7\n  \
+                        lango router change Router1 --password      (asks for it)")]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(true)
+                .args(["name", "address", "user", "password", "fingerprint"])))]
+#[command(override_usage = "lango router change [OPTIONS] <ROUTER>")]
+pub(super) struct ChangeArguments {
     /// Its name or id
     router: String,
+    /// Call it so from now on
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Where it is from now on: api://HOST, apis://HOST, rest://HOST or rests://HOST
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<RouterAddress>,
+    /// User on the router from now on; its password is asked for
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Its new password; without one it is LANGO_ROUTER_PASSWORD, else it is asked for
+    #[arg(long, value_name = "PASSWORD", num_args = 0..=1)]
+    password: Option<Option<String>>,
+    /// SHA-256 fingerprint of its certificate, as `lango router test` shows it
+    #[arg(long, value_name = "HEX")]
+    fingerprint: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(
@@ -77,9 +122,11 @@ pub(super) async fn run(
         // Works before there is any database.
         RouterCommand::Setup(arguments) => setup(arguments)?,
         RouterCommand::Add(arguments) => add(&desk().await?, arguments).await?,
-        RouterCommand::List(arguments) => list(&desk().await?, arguments).await?,
+        RouterCommand::List(arguments) => list(&desk().await?, &arguments).await?,
+        RouterCommand::Show(arguments) => show(&desk().await?, &arguments).await?,
+        RouterCommand::Change(arguments) => change(&desk().await?, arguments).await?,
         RouterCommand::Test(arguments) => return test(&desk().await?, arguments).await,
-        RouterCommand::Remove(arguments) => remove(&desk().await?, arguments).await?,
+        RouterCommand::Remove(arguments) => remove(&desk().await?, &arguments).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -130,6 +177,59 @@ fn pinned(address: RouterAddress, fingerprint: Option<String>) -> anyhow::Result
     Ok(RouterAddress { tls: RouterTls::Pinned(fingerprint), ..address })
 }
 
+async fn change(desk: &Desk, arguments: ChangeArguments) -> anyhow::Result<()> {
+    let tenant = desk.tenant().await?;
+    let before = desk.router(Some(tenant.id), &arguments.router).await?;
+    let login = new_login(desk, &before, arguments.user, arguments.password)?;
+    let address = match (arguments.address, arguments.fingerprint) {
+        (None, None) => None,
+        (None, pin) => Some(pinned(address_of(&before)?, pin)?),
+        (Some(address), pin) => Some(pinned(address, pin)?),
+    };
+    let is_any = address.as_ref().is_some_and(|address| address.tls == RouterTls::Any);
+    let change = RouterChange { name: arguments.name, address, login };
+    let (whose, expected) = ((tenant.id, before.id), Some(before.version));
+    let after = change_router(&desk.app, whose, change, expected, &By::cli(), desk.now()).await?;
+    let address = address_of(&after)?.to_string();
+    if arguments.json {
+        let (id, name) = (after.id, &after.name);
+        return json(&serde_json::json!({ "id": id, "name": name, "address": address }));
+    }
+    line(format!("{} is changed; it is at {address}", shown(&after.name)))?;
+    if is_any {
+        note("Any certificate is taken from it: `lango router test` shows its fingerprint to pin.");
+    }
+    line(format!("Next: lango router test {}", shown(&after.name)))
+}
+
+/// A login is a user and his password. A new user has a password of his own; a new password alone
+/// is that of the user we are already.
+fn new_login(
+    desk: &Desk,
+    before: &Router,
+    user: Option<String>,
+    password: Option<Option<String>>,
+) -> anyhow::Result<Option<RouterLogin>> {
+    if user.is_none() && password.is_none() {
+        return Ok(None);
+    }
+    let user = match user {
+        Some(user) => user,
+        None => credentials(&desk.app, before)?.user,
+    };
+    let password = match password.flatten().or_else(|| environment("LANGO_ROUTER_PASSWORD")) {
+        Some(password) => password,
+        None => ask_secretly(&format!("Password of {user} on the router"), "--password PASSWORD")?,
+    };
+    Ok(Some(RouterLogin { user, password }))
+}
+
+fn address_of(router: &Router) -> anyhow::Result<RouterAddress> {
+    serde_json::from_str(&router.endpoint).with_context(|| {
+        format!("the address of {} cannot be read: give it with --address", shown(&router.name))
+    })
+}
+
 /// A router in a list.
 #[derive(serde::Serialize)]
 struct Listed {
@@ -138,19 +238,26 @@ struct Listed {
     diagnosis: RouterDiagnosis,
 }
 
-async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<()> {
+const COLUMNS: [&str; 11] = [
+    "id",
+    "name",
+    "address",
+    "reachable",
+    "last_contact",
+    "last_error",
+    "observed_version",
+    "observed_board",
+    "observed_uptime_seconds",
+    "observed_active_sessions",
+    "waiting",
+];
+
+async fn list(desk: &Desk, arguments: &ListArguments) -> anyhow::Result<()> {
     let tenant = desk.tenant().await?;
     let now = desk.now();
-    let diagnosis = diagnose(&desk.app, now).await?;
-    let own = diagnosis.tenants.into_iter().find(|one| one.id == tenant.id);
-    let mut listed = Vec::new();
-    for diagnosis in own.map(|own| own.routers).unwrap_or_default() {
-        let stored = desk.router(Some(tenant.id), &diagnosis.id.to_string()).await?;
-        let address = serde_json::from_str::<RouterAddress>(&stored.endpoint).ok();
-        listed.push(Listed { address: address.map(|address| address.to_string()), diagnosis });
-    }
-    if arguments.json {
-        return json(&listed);
+    let listed = every_router(desk, &tenant).await?;
+    if printed(arguments.shape, &listed, &COLUMNS)? {
+        return Ok(());
     }
     if listed.is_empty() {
         return line("No router yet: lango router add NAME api://ADDRESS --user USER");
@@ -173,6 +280,62 @@ async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<()> {
     table.print()
 }
 
+async fn every_router(desk: &Desk, tenant: &Tenant) -> anyhow::Result<Vec<Listed>> {
+    let diagnosis = diagnose(&desk.app, desk.now()).await?;
+    let own = diagnosis.tenants.into_iter().find(|one| one.id == tenant.id);
+    let mut listed = Vec::new();
+    for diagnosis in own.map(|own| own.routers).unwrap_or_default() {
+        let stored = desk.router(Some(tenant.id), &diagnosis.id.to_string()).await?;
+        let address = serde_json::from_str::<RouterAddress>(&stored.endpoint).ok();
+        listed.push(Listed { address: address.map(|address| address.to_string()), diagnosis });
+    }
+    Ok(listed)
+}
+
+async fn show(desk: &Desk, arguments: &WhichArguments) -> anyhow::Result<()> {
+    let tenant = desk.tenant().await?;
+    let stored = desk.router(Some(tenant.id), &arguments.router).await?;
+    let listed = every_router(desk, &tenant).await?;
+    let found = listed.into_iter().find(|listed| listed.diagnosis.id == stored.id);
+    let Some(Listed { address, diagnosis }) = found else {
+        bail!("{} was taken out of service just now", shown(&stored.name));
+    };
+    if arguments.json {
+        return json(&Listed { address, diagnosis });
+    }
+    let (now, zone) = (desk.now(), &tenant.zone);
+    let at = address.unwrap_or_default();
+    line(format!("{} ({}) at {at} is {}", shown(&stored.name), stored.id, state(&diagnosis)))?;
+    let ago = |at: Timestamp| format!("{} ({} ago)", zone.local(at), now.since(at));
+    let mut facts = vec![
+        ("last contact", diagnosis.last_contact.map(ago)),
+        ("last compared", diagnosis.last_sync.map(ago)),
+        ("last trouble", diagnosis.last_error.clone()),
+    ];
+    if let Some(seen) = &diagnosis.observed {
+        facts.extend([
+            ("calls itself", Some(format!("{}, {}, {}", seen.identity, seen.board, seen.version))),
+            ("up for", Some(Span::seconds(seen.uptime_seconds).to_string())),
+            ("sessions", Some(seen.active_sessions.to_string())),
+            ("clock ahead of ours", seen.clock_ahead_seconds.map(|ahead| format!("{ahead} s"))),
+        ]);
+    }
+    facts.push(("orders that wait", Some(diagnosis.waiting.to_string())));
+    facts.push(("since", diagnosis.oldest_order.map(ago)));
+    for (what, fact) in facts {
+        fact.map_or(Ok(()), |fact| line(format!("  {what}: {}", shown(&fact))))?;
+    }
+    if diagnosis.strangers.is_empty() {
+        return Ok(());
+    }
+    line("  not made by Lango, so left alone:")?;
+    let mut table = Table::new(["MENU", "NAME", "WHY"]).indented(4);
+    for stranger in diagnosis.strangers {
+        table.row([stranger.menu, stranger.name, stranger.why]);
+    }
+    table.print()
+}
+
 /// In a word.
 pub(super) fn state(router: &RouterDiagnosis) -> &'static str {
     match (router.reachable, router.last_contact, &router.last_error) {
@@ -183,10 +346,13 @@ pub(super) fn state(router: &RouterDiagnosis) -> &'static str {
     }
 }
 
-async fn remove(desk: &Desk, arguments: RemoveArguments) -> anyhow::Result<()> {
+async fn remove(desk: &Desk, arguments: &WhichArguments) -> anyhow::Result<()> {
     let tenant = desk.tenant().await?;
     let router = desk.router(Some(tenant.id), &arguments.router).await?;
     remove_router(&desk.app, (tenant.id, router.id), None, &By::cli(), desk.now()).await?;
+    if arguments.json {
+        return json(&serde_json::json!({ "removed": router.id, "name": router.name }));
+    }
     let paint = Paint::of_stdout();
     line(format!("{} is out of service.", paint.bold(&shown(&router.name))))?;
     line("What it holds stays on it: customers who are online there stay online, and are not cut")?;

@@ -1,6 +1,7 @@
 //! `lango router setup`: what to paste into a router's terminal. Needs no database and no router.
 
 use super::output::{json, line, note};
+use crate::enforcement::radius::setup::RadiusSetup;
 use crate::enforcement::routeros::setup::{
     HotspotNetwork, HotspotPlace, Login, Major, OurAddress, Setup, SetupLine, TerminalText, Way,
 };
@@ -11,9 +12,10 @@ use anyhow::Context;
 #[command(after_help = "Examples:\n  \
                         lango router setup Router1 --from 10.0.0.2\n  \
                         lango router setup Router1 --from 10.0.0.2,10.0.0.64/28 --routeros 6\n  \
-                        lango router setup Router1 --from 10.0.0.2 --hotspot bridge\n\n\
-                        Paste what it prints into the router's terminal; pasting it again changes \
-                        nothing. It is made for one router: each gets its own password.")]
+                        lango router setup Router1 --from 10.0.0.2 --hotspot bridge\n  \
+                        lango router setup Lobby --from 10.0.0.2 --radius\n\n\
+                        Paste what it prints into the router's terminal; pasting it again\n\
+                        changes nothing. It is made for one router: each gets its own password.")]
 pub(super) struct SetupArguments {
     /// What staff call the router
     #[arg(default_value = "Router1")]
@@ -43,12 +45,21 @@ pub(super) struct SetupArguments {
     /// Also switch off telnet, ftp and the API without encryption
     #[arg(long)]
     close_plain: bool,
+    /// Have it ask Lango by RADIUS, instead of letting Lango in; the password is then the secret
+    #[arg(long, conflicts_with_all = ["user", "by", "hotspot", "close_plain"])]
+    radius: bool,
+    /// Where it takes Lango's orders
+    #[arg(long, value_name = "PORT", default_value_t = 3799, requires = "radius")]
+    orders_port: u16,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn setup(arguments: SetupArguments) -> anyhow::Result<()> {
+    if arguments.radius {
+        return by_radius(arguments);
+    }
     let password = match arguments.password {
         Some(password) => password,
         None => made_up_password().parse().context("cannot make up a password")?,
@@ -58,7 +69,7 @@ pub(super) fn setup(arguments: SetupArguments) -> anyhow::Result<()> {
     let setup = Setup {
         from: arguments.from,
         login: Login { user: arguments.user, password: Some(password.clone()) },
-        major: if arguments.routeros == "6" { Major::Six } else { Major::Seven },
+        major: major(&arguments.routeros),
         by: arguments.by,
         hotspot,
         closes_plain: arguments.close_plain,
@@ -81,6 +92,31 @@ pub(super) fn setup(arguments: SetupArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The ports are the usual ones: the settings of the server may lie on another machine.
+fn by_radius(arguments: SetupArguments) -> anyhow::Result<()> {
+    let SetupArguments { name, from, password, routeros, orders_port, json, .. } = arguments;
+    let us = match from.as_slice() {
+        [one] => one.alone(),
+        _ => None,
+    };
+    let us = us.context("by RADIUS a router asks one address: --from 10.0.0.2")?;
+    let secret = match password {
+        Some(secret) => secret,
+        // Longer than what a person types: whoever hears a login can try secrets at leisure.
+        None => [made_up_password(), made_up_password()]
+            .concat()
+            .parse()
+            .context("cannot make up a secret")?,
+    };
+    let setup =
+        RadiusSetup { us, ports: (1812, 1813), orders_port, secret, major: major(&routeros) };
+    super::router_setup_radius::setup(name.as_str(), &setup, json)
+}
+
+fn major(typed: &str) -> Major {
+    if typed == "6" { Major::Six } else { Major::Seven }
+}
+
 fn print(lines: &[SetupLine]) -> anyhow::Result<()> {
     for SetupLine { proof, why, command } in lines {
         line(format!("# {}: {why}", proof.step()))?;
@@ -100,7 +136,7 @@ fn next(name: &TerminalText, setup: &Setup) -> String {
 }
 
 /// One word of a shell's command line.
-fn for_shell(text: &str) -> String {
+pub(super) fn for_shell(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+:".contains(&byte);
     match text.bytes().all(plain) && !text.starts_with('-') {
         true => text.to_owned(),

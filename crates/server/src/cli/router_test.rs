@@ -3,11 +3,14 @@
 use super::desk::Desk;
 use super::output::{Paint, json, line, shown};
 use super::router_proofs::{dns, fasttrack, guard, prove, set_up, way};
+use super::router_test_radius;
 use crate::enforcement::routeros::setup::Way;
 use crate::observe::chain;
+use crate::radius::directory::source;
 use crate::reconcile::connect::{credentials, endpoint};
 use lango_routeros::menus::{Clock, Identity, Resource, RouterUser, UserGroup};
 use lango_routeros::{Connection, Endpoint, Error, Print, Query, Tls, TrapKind, fingerprint};
+use lango_store::routers::Router;
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::ExitCode;
 use tokio::net::TcpStream;
@@ -94,9 +97,25 @@ impl Protocolled {
 pub(super) async fn test(desk: &Desk, arguments: TestArguments) -> anyhow::Result<ExitCode> {
     let tenant = desk.tenant().await?;
     let router = desk.router(Some(tenant.id), &arguments.router).await?;
-    let (endpoint, credentials) = (endpoint(&router)?, credentials(&desk.app, &router)?);
-    let timeouts = desk.config.router_timeouts;
     let mut said = Protocolled { steps: Vec::new(), wants_json: arguments.json };
+    match source(&router) {
+        Some(address) => router_test_radius::steps(desk, &router, address, &mut said).await?,
+        None => connected(desk, &router, &mut said).await?,
+    }
+    let passed = said.is_passed();
+    if arguments.json {
+        let steps = &said.steps;
+        json(&serde_json::json!({ "router": router.name, "passed": passed, "steps": steps }))?;
+    } else {
+        line(if passed { "Everything that Lango needs works." } else { "See the advice above." })?;
+    }
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Tries a router to which we connect.
+async fn connected(desk: &Desk, router: &Router, said: &mut Protocolled) -> anyhow::Result<()> {
+    let (endpoint, credentials) = (endpoint(router)?, credentials(&desk.app, router)?);
+    let timeouts = desk.config.router_timeouts;
 
     let by = way(&endpoint);
     let (reached, from) = reach(&endpoint, timeouts.connect).await;
@@ -108,8 +127,8 @@ pub(super) async fn test(desk: &Desk, arguments: TestArguments) -> anyhow::Resul
         match Connection::open(&endpoint, &credentials, timeouts).await {
             Ok(connection) => {
                 said.add("login", ok(format!("as {}", shown(&credentials.user))))?;
-                inside(desk, &connection, &credentials.user, &mut said).await?;
-                prove(&connection, (&credentials.user, by, from), &mut said).await?;
+                inside(desk, &connection, &credentials.user, said).await?;
+                prove(&connection, (&credentials.user, by, from), said).await?;
                 said.add("guard", guard(&connection).await)?;
                 said.add("fasttrack", fasttrack(&connection).await)?;
                 said.add("dns", dns(&connection).await)?;
@@ -119,14 +138,7 @@ pub(super) async fn test(desk: &Desk, arguments: TestArguments) -> anyhow::Resul
             }
         }
     }
-    let passed = said.is_passed();
-    if arguments.json {
-        let steps = &said.steps;
-        json(&serde_json::json!({ "router": router.name, "passed": passed, "steps": steps }))?;
-    } else {
-        line(if passed { "Everything that Lango needs works." } else { "See the advice above." })?;
-    }
-    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }
 
 /// Whether there is a way to it, and from which address we take it.

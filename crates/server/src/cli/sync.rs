@@ -3,8 +3,9 @@
 use super::Everywhere;
 use super::desk::Desk;
 use super::output::{Paint, counted, json, line, note, shown};
+use super::progress::Progress;
 use super::table::Table;
-use crate::reconcile::pass::{Errand, RouterPass, run as pass_over_routers};
+use crate::reconcile::pass::{Errand, RouterPass, run_told as pass_over_routers};
 use crate::reconcile::visit::SyncReport;
 use anyhow::bail;
 use std::process::ExitCode;
@@ -40,7 +41,10 @@ pub(super) async fn run(
     };
     let errand = if arguments.dry_run { Errand::DryRun } else { Errand::Sync };
     let timeouts = desk.config.router_timeouts;
-    let passes = pass_over_routers(&desk.app, tenant, only, errand, timeouts).await?;
+    let mut progress = Progress::of("routers", arguments.json);
+    let told = |done, of| progress.done(done, of);
+    let passes = pass_over_routers(&desk.app, tenant, only, errand, timeouts, told).await?;
+    drop(progress);
     if passes.is_empty() {
         bail!("there is no router to compare: add one with `lango router add`");
     }

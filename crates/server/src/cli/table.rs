@@ -81,7 +81,8 @@ fn fitted(cell: &str, width: usize) -> String {
     format!("{kept}…")
 }
 
-fn terminal_width() -> Option<usize> {
+/// How wide the terminal is, where somebody looks.
+pub(super) fn terminal_width() -> Option<usize> {
     if !std::io::stdout().is_terminal() {
         return None;
     }

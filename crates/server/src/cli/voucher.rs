@@ -1,14 +1,19 @@
 //! `lango voucher …`: codes to print or to sell.
 
 use super::Everywhere;
-use super::desk::Desk;
-use super::output::{counted, json, line, note, shown};
-use super::service::lines_of;
+use super::desk::{Desk, kind_in_words};
+use super::output::{Shape, counted, json, line, note, printed, shown};
+use super::progress::Progress;
+use super::service::{COLUMNS, act, lines_of, show_grant};
 use super::table::Table;
+use crate::operations::act_on_grant::Action;
 use crate::operations::asked::By;
-use crate::operations::issue_vouchers::{Voucher, VoucherOrder, issue_vouchers};
+use crate::operations::issue_vouchers::{Voucher, VoucherOrder, issue_vouchers_told};
+use crate::sheet;
 use anyhow::{Context, bail};
 use lango_domain::access::GrantKind;
+use lango_store::grants::StoredGrant;
+use lango_store::tenants::Tenant;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -22,13 +27,18 @@ pub(super) enum VoucherCommand {
     Create(CreateArguments),
     /// The vouchers there are
     List(ListArguments),
+    /// A voucher, what routers make of it, and everything that happened to it
+    Show(CodeArguments),
+    /// End a voucher for good, used or not: lost, stolen or misprinted
+    Void(CodeArguments),
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "Example:\n  \
-                        lango voucher create --plan \"1 hour\" --count 50 --csv vouchers.csv")]
+#[command(after_help = "Examples:\n  \
+                        lango voucher create --plan \"1 hour\" --count 50 --csv vouchers.csv\n  \
+                        lango voucher create --plan Day --customer 0712345678")]
 pub(super) struct CreateArguments {
-    /// The plan's name
+    /// The plan's name or id
     #[arg(long, value_name = "PLAN")]
     plan: String,
     /// How many
@@ -38,10 +48,10 @@ pub(super) struct CreateArguments {
     /// Write them to this new file, for the printer
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Sold to the customer with this phone number
-    #[arg(long, value_name = "PHONE")]
+    /// Sold to this customer: phone number, name or id
+    #[arg(long, value_name = "WHO")]
     customer: Option<String>,
-    /// Good on this router only
+    /// Good on this router only: its name or id
     #[arg(long, value_name = "NAME")]
     router: Option<String>,
     /// Print JSON
@@ -50,13 +60,25 @@ pub(super) struct CreateArguments {
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  lango voucher show ABCD-2345\n  \
+                        lango voucher void ABCD-2345")]
+pub(super) struct CodeArguments {
+    /// Its code as it is printed, or its id
+    code: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  lango voucher list --state unused\n  \
+                        lango voucher list --csv > sold.csv")]
 pub(super) struct ListArguments {
     /// Only those in this state: unused, active, throttled, grace, paused, suspended or ended
     #[arg(long, value_name = "STATE")]
     state: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    shape: Shape,
 }
 
 pub(super) async fn run(
@@ -67,6 +89,14 @@ pub(super) async fn run(
     match command {
         VoucherCommand::Create(arguments) => create(&desk, arguments).await?,
         VoucherCommand::List(arguments) => list(&desk, arguments).await?,
+        VoucherCommand::Show(arguments) => {
+            let (tenant, stored) = one(&desk, &arguments.code).await?;
+            return show_grant(&desk, &tenant, &stored, arguments.json).await;
+        }
+        VoucherCommand::Void(arguments) => {
+            let (tenant, stored) = one(&desk, &arguments.code).await?;
+            return act(&desk, &tenant, stored, vec![Action::End], arguments.json).await;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -76,7 +106,10 @@ async fn create(desk: &Desk, arguments: CreateArguments) -> anyhow::Result<()> {
     let plan = order.plan.clone();
     // Before any voucher exists: a code that cannot be written anywhere is lost.
     let file = arguments.csv.as_deref().map(new_file).transpose()?;
-    let issued = issue_vouchers(&desk.app, order, &By::cli(), desk.now()).await;
+    let (total, mut progress) = (order.count, Progress::of("vouchers", arguments.json));
+    let told = |made| progress.done(made, total);
+    let issued = issue_vouchers_told(&desk.app, order, &By::cli(), desk.now(), told).await;
+    drop(progress);
     let vouchers = match (issued, arguments.csv.as_deref()) {
         (Ok(vouchers), _) => vouchers,
         (Err(error), csv) => {
@@ -92,6 +125,21 @@ async fn create(desk: &Desk, arguments: CreateArguments) -> anyhow::Result<()> {
     tell(&arguments, &plan, &vouchers)
 }
 
+/// The voucher that is meant. What is no voucher has its own commands, so that nobody ends a
+/// monthly service by a slip.
+async fn one(desk: &Desk, code: &str) -> anyhow::Result<(Tenant, StoredGrant)> {
+    let tenant = desk.tenant().await?;
+    let found = desk.grant(&tenant, code).await?;
+    if found.grant.kind != GrantKind::Voucher {
+        bail!(
+            "{} is no voucher but {}: see `lango service --help`",
+            shown(&found.label),
+            kind_in_words(found.grant.kind)
+        );
+    }
+    Ok((tenant, found))
+}
+
 async fn order(desk: &Desk, arguments: &CreateArguments) -> anyhow::Result<VoucherOrder> {
     let tenant = desk.tenant().await?;
     let customer = match &arguments.customer {
@@ -102,7 +150,8 @@ async fn order(desk: &Desk, arguments: &CreateArguments) -> anyhow::Result<Vouch
         Some(name) => Some(desk.router(Some(tenant.id), name).await?.id),
         None => None,
     };
-    let (plan, count) = (arguments.plan.clone(), arguments.count as usize);
+    let plan = desk.plan(&tenant, &arguments.plan).await?.plan.name;
+    let count = arguments.count as usize;
     Ok(VoucherOrder { tenant: tenant.id, plan, count, customer, router })
 }
 
@@ -141,22 +190,11 @@ fn write(mut file: File, path: &Path, plan: &str, vouchers: &[Voucher]) -> anyho
     })
 }
 
-/// RFC 4180.
 fn csv(plan: &str, vouchers: &[Voucher]) -> String {
-    let mut text = String::from("code,plan,id\r\n");
-    let plan = quoted(plan);
-    for voucher in vouchers {
-        text.push_str(&format!("{},{plan},{}\r\n", voucher.code, voucher.id));
-    }
-    text
-}
-
-fn quoted(field: &str) -> String {
-    if field.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
+    let line = |voucher: &Voucher| {
+        sheet::line([voucher.code.clone(), plan.to_owned(), voucher.id.to_string()])
+    };
+    std::iter::once("code,plan,id\r\n".to_owned()).chain(vouchers.iter().map(line)).collect()
 }
 
 async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<()> {
@@ -170,8 +208,8 @@ async fn list(desk: &Desk, arguments: ListArguments) -> anyhow::Result<()> {
         }
         vouchers.retain(|voucher| voucher.state == *state);
     }
-    if arguments.json {
-        return json(&vouchers);
+    if printed(arguments.shape, &vouchers, &COLUMNS)? {
+        return Ok(());
     }
     if vouchers.is_empty() {
         return line("No such voucher: lango voucher create --plan PLAN --count 10");

@@ -9,6 +9,7 @@ mod town;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::messaging::sender::Sender;
+use crate::radius;
 use anyhow::Context;
 use auditor::Auditor;
 use lango_domain::time::Span;
@@ -16,12 +17,14 @@ use lango_routeros::Timeouts;
 use lango_store::secrets::SecretKey;
 use lango_store::{DatabaseUrl, Settings, Store};
 use report::Reporter;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
 use town::Town;
 
 /// What was asked for on the command line.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:\n  lango demo\n  lango demo --speed 120 --for 2h --json")]
 pub struct DemoArguments {
     /// How many times faster than life time runs.
     #[arg(long, default_value_t = 60.0)]
@@ -47,9 +50,12 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let place = Place::new()?;
     let clock = Clock::fast(speed);
     let app = open(&place, clock).await?;
-    let mut town = Town::build(&app).await.context("building the town")?;
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let nases = radius::Settings { authentication: any, accounting: any };
+    let nases = radius::bind(nases).context("listening for RADIUS")?;
+    let mut town = Town::build(&app, &nases).await.context("building the town")?;
     let timeouts = Timeouts { connect: Duration::from_millis(500), reply: Duration::from_secs(2) };
-    let running = crate::run::start(&app, Sender::LogOnly, timeouts, None, None);
+    let running = crate::run::start(&app, Sender::LogOnly, timeouts, None, Some(nases));
     let mut reporter = Reporter::new(&app, town.tenant(), speed, arguments.json);
     reporter.opening(&town, arguments.lasts);
     let mut auditor = Auditor::default();
@@ -62,7 +68,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
         reporter.tell(&mut town).await?;
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    town.everybody_stays_until_the_end(&app).await?;
+    town.everybody_stays_until_the_end().await;
     settle(&app, &mut town, &mut auditor, &mut reporter).await?;
     auditor.close(&town, app.clock().now());
     let passed = reporter.closing(&town, &auditor).await?;

@@ -13,6 +13,7 @@ use crate::operations::asked::By;
 use crate::operations::found_tenant::{Founding, found_tenant};
 use crate::operations::issue_vouchers::{VoucherOrder, issue_vouchers, read_code};
 use crate::operations::open_service::{ServiceOrder, open_service};
+use crate::radius;
 use lango_domain::access::{Access, Secret};
 use lango_domain::ids::{GrantId, RouterId, TenantId};
 use lango_domain::language::Language;
@@ -22,16 +23,20 @@ use lango_domain::plan::Terms;
 use lango_domain::quantity::Speed;
 use lango_domain::time::{Span, Timestamp};
 use lango_router_sim::{MacAddress, PersonEvent, Router, RouterSim, Settings};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast;
+use tokio::task::JoinHandle;
 
 /// The plans on sale: name, minutes.
 const HOTSPOT_PLANS: [(&str, i64); 3] = [("5 minutes", 5), ("10 minutes", 10), ("15 minutes", 15)];
 const SERVICE_PLAN: (&str, i64) = ("Home", 12);
 /// A new hotspot customer comes so often.
 const ARRIVALS: Span = Span::seconds(25);
+/// Longer than a login page keeps anybody waiting, in real time.
+const LAST_PAGES: Duration = Duration::from_secs(8);
 /// How long before their end those who renew do it.
 const RENEW_BEFORE: Span = Span::seconds(60);
 
@@ -75,6 +80,15 @@ pub(super) struct Person {
     /// From when on he should be judged: changes need a moment to arrive.
     pub(super) steady_from: Timestamp,
     pub(super) plan: Plan,
+    /// The login page that he waits for: at which router, since when.
+    asks: Option<Asks>,
+}
+
+/// A login that is under way: where RADIUS is asked, the page takes a moment.
+pub(super) struct Asks {
+    at: usize,
+    since: Timestamp,
+    outcome: JoinHandle<Result<(), String>>,
 }
 
 /// What sort of customer he is.
@@ -111,7 +125,7 @@ impl lango_router_sim::Clock for Shared {
 
 impl Town {
     /// Builds the town: a business, two routers, plans, the customers who are there at the start.
-    pub(super) async fn build(app: &App) -> anyhow::Result<Town> {
+    pub(super) async fn build(app: &App, nases: &radius::Bound) -> anyhow::Result<Town> {
         let now = app.clock().now();
         let founding = Founding {
             business: "Hotel ABC WiFi".to_owned(),
@@ -133,8 +147,8 @@ impl Town {
             payments: 0,
             outage: Outage::ToCome,
         };
-        town.put_up_router("Lobby", RouterProtocol::Api).await?;
-        town.put_up_router("Garden", RouterProtocol::Rest).await?;
+        town.put_up_router("Lobby", RouterProtocol::Api, nases).await?;
+        town.put_up_router("Garden", RouterProtocol::Radius, nases).await?;
         town.put_plans_on_sale().await?;
         for number in 0..12 {
             town.open_service_for(number).await?;
@@ -154,14 +168,19 @@ impl Town {
         &mut self,
         name: &'static str,
         protocol: RouterProtocol,
+        nases: &radius::Bound,
     ) -> anyhow::Result<()> {
         let settings = Settings { identity: name.to_owned(), ..Settings::default() };
         let clock = Arc::new(Shared(self.app.clock().clone()));
         let sim = RouterSim::start(settings, clock)?;
-        let (address, word) = match protocol {
-            RouterProtocol::Api => (sim.router().api_address(), "binary API"),
-            RouterProtocol::Rest => (sim.router().rest_address(), "REST"),
-            RouterProtocol::Radius => (None, "RADIUS"),
+        let (address, word, password) = match protocol {
+            RouterProtocol::Api => (sim.router().api_address(), "binary API", "secret".to_owned()),
+            RouterProtocol::Rest => (sim.router().rest_address(), "REST", "secret".to_owned()),
+            RouterProtocol::Radius => {
+                let secret = format!("demonstration {:016x}", fastrand::u64(..));
+                let address = ask_by_radius(sim.router(), nases, &secret)?;
+                (Some(address), "RADIUS", secret)
+            }
         };
         let address = address.ok_or_else(|| anyhow::anyhow!("router {name} does not listen"))?;
         let address = RouterAddress {
@@ -170,7 +189,7 @@ impl Town {
             protocol,
             tls: RouterTls::Off,
         };
-        let login = RouterLogin { user: "lango".to_owned(), password: "secret".to_owned() };
+        let login = RouterLogin { user: "lango".to_owned(), password };
         let now = self.app.clock().now();
         let new = NewRouter { tenant: self.tenant, name: name.to_owned(), address, login };
         let id = add_router(&self.app, new, &By::cli(), now).await?.id;
@@ -265,6 +284,7 @@ impl Town {
             paid_until: None,
             steady_from: now,
             plan: Plan { renewals: self.dice.u8(0..2), roams: self.dice.u8(0..4) == 0 },
+            asks: None,
         });
         Ok(())
     }
@@ -289,10 +309,12 @@ impl Town {
 
     async fn open_service_for(&mut self, number: usize) -> anyhow::Result<()> {
         let now = self.app.clock().now();
-        let at = number % self.places.len();
+        let is_fixed = number.is_multiple_of(3);
+        // A fixed address asks nobody: such customers are where Lango writes the firewall's lists.
+        let at = if is_fixed { 0 } else { number % self.places.len() };
         let (customer, name) = self.customer(number).await?;
         let address = Ipv4Addr::new(10, 77, 0, 10 + number as u8);
-        let (access, kind) = if number.is_multiple_of(3) {
+        let (access, kind) = if is_fixed {
             (Access::StaticIp { address, mac: None }, Kind::Fixed)
         } else {
             let password = Secret::new("demo");
@@ -323,15 +345,22 @@ impl Town {
             paid_until: opened.grant.state.ends_at(),
             steady_from: now + Span::seconds(60),
             plan: Plan { renewals: self.dice.u8(0..4), roams: false },
+            asks: None,
         });
         Ok(())
     }
 
     async fn live_on(&mut self, number: usize) -> anyhow::Result<()> {
         let now = self.app.clock().now();
+        if self.people[number].asks.is_some() {
+            self.hear_the_page(number, now).await;
+        }
         let person = &self.people[number];
         match person.paid_until {
-            None => self.try_to_log_in(number, now),
+            None => {
+                self.try_to_log_in(number, now);
+                Ok(())
+            }
             Some(end) if now < end => {
                 let left = end.since(now);
                 if person.plan.renewals > 0 && left < RENEW_BEFORE {
@@ -346,17 +375,45 @@ impl Town {
         }
     }
 
-    /// Types the code until the page takes it. The clock runs from then on.
-    fn try_to_log_in(&mut self, number: usize, now: Timestamp) -> anyhow::Result<()> {
-        let Person { mac, at, .. } = self.people[number];
-        let Kind::Hotspot { code } = self.people[number].kind.clone() else { return Ok(()) };
-        if self.router(at).login(mac, &code, &code).is_ok() {
-            self.router(at).keep_busy(mac, 20_000, 200_000);
-            let person = &mut self.people[number];
-            person.paid_until = Some(now + Span::minutes(person.minutes));
-            person.steady_from = now + Span::seconds(5);
+    /// Types the code until the page takes it.
+    fn try_to_log_in(&mut self, number: usize, now: Timestamp) {
+        let at = self.people[number].at;
+        self.type_in_code(number, at, now);
+    }
+
+    /// Types the code at a router, unless he waits for a page already.
+    fn type_in_code(&mut self, number: usize, at: usize, now: Timestamp) {
+        let person = &self.people[number];
+        let Kind::Hotspot { code } = &person.kind else { return };
+        if person.asks.is_some() {
+            return;
         }
-        Ok(())
+        let (router, mac, code) = (self.router(at).clone(), person.mac, code.clone());
+        let outcome = tokio::spawn(async move { router.sign_in(mac, &code, &code).await });
+        self.people[number].asks = Some(Asks { at, since: now, outcome });
+    }
+
+    /// Looks whether the page has answered. The clock runs from the first login on, and began when
+    /// the code was typed at the earliest: nobody is called cut before he could have been.
+    async fn hear_the_page(&mut self, number: usize, now: Timestamp) {
+        let asks = self.people[number].asks.take_if(|asks| asks.outcome.is_finished());
+        let Some(Asks { at, since, outcome }) = asks else { return };
+        if !matches!(outcome.await, Ok(Ok(()))) {
+            return;
+        }
+        let mac = self.people[number].mac;
+        self.router(at).keep_busy(mac, 20_000, 200_000);
+        let before = self.people[number].at;
+        if before != at {
+            self.router(before).leave(mac);
+        }
+        let person = &mut self.people[number];
+        if person.paid_until.is_some() {
+            person.plan.roams = false;
+        }
+        person.paid_until.get_or_insert(since + Span::minutes(person.minutes));
+        person.at = at;
+        person.steady_from = now + Span::seconds(5);
     }
 
     async fn renew(&mut self, number: usize) -> anyhow::Result<()> {
@@ -383,18 +440,10 @@ impl Town {
 
     /// Walks over to the other router and logs in there.
     fn roam(&mut self, number: usize, now: Timestamp) {
-        let Person { mac, at, .. } = self.people[number];
-        let Kind::Hotspot { code } = self.people[number].kind.clone() else { return };
+        let Person { mac, at, asks: None, .. } = self.people[number] else { return };
         let other = (at + 1) % self.places.len();
         self.router(other).join(mac);
-        if self.router(other).login(mac, &code, &code).is_ok() {
-            self.router(at).leave(mac);
-            self.router(other).keep_busy(mac, 20_000, 200_000);
-            let person = &mut self.people[number];
-            person.at = other;
-            person.plan.roams = false;
-            person.steady_from = now + Span::seconds(5);
-        }
+        self.type_in_code(number, other, now);
     }
 
     /// Whether somebody reaches the internet now, as the router would decide.
@@ -406,21 +455,46 @@ impl Town {
     }
 
     /// From now on nobody renews, and nobody who never got in tries any more.
-    pub(super) async fn everybody_stays_until_the_end(&mut self, app: &App) -> anyhow::Result<()> {
-        let now = app.clock().now();
+    pub(super) async fn everybody_stays_until_the_end(&mut self) {
+        let now = self.app.clock().now();
         for number in 0..self.people.len() {
             self.people[number].plan.renewals = 0;
             if self.people[number].paid_until.is_none() {
-                self.try_to_log_in(number, now)?;
+                self.try_to_log_in(number, now);
             }
         }
-        Ok(())
+        self.hear_the_last_pages().await;
+    }
+
+    /// Pages that were asked for before the end still answer.
+    async fn hear_the_last_pages(&mut self) {
+        let began = std::time::Instant::now();
+        while self.people.iter().any(|person| person.asks.is_some()) && began.elapsed() < LAST_PAGES
+        {
+            for number in 0..self.people.len() {
+                self.hear_the_page(number, self.app.clock().now()).await;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// When the last of them runs out.
     pub(super) fn last_end(&self) -> Timestamp {
         self.people.iter().filter_map(|person| person.paid_until).max().unwrap_or_default()
     }
+}
+
+/// Has a router ask us, report to us, and take orders. Where it takes them.
+fn ask_by_radius(
+    router: &Router,
+    nases: &radius::Bound,
+    secret: &str,
+) -> anyhow::Result<SocketAddr> {
+    let (authentication, accounting) = (nases.authentication.port(), nases.accounting.port());
+    router
+        .use_radius(Ipv4Addr::LOCALHOST, authentication, accounting, secret)
+        .map_err(|trap| anyhow::anyhow!("the router takes no RADIUS server: {trap}"))?;
+    Ok(router.accept_incoming(0)?)
 }
 
 fn mac(number: usize) -> MacAddress {

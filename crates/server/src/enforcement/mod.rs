@@ -4,6 +4,7 @@
 //! without having read the router back after acting, and never conclude anything from a reading
 //! that was not complete: an error halfway is an error, not half an answer.
 
+pub mod freeradius;
 pub mod radius;
 pub mod routeros;
 

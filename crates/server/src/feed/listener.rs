@@ -15,23 +15,28 @@ pub struct Listener {
     app: App,
     tenant: TenantId,
     after: i64,
+    began_anew: Option<i64>,
     last: watch::Receiver<i64>,
 }
 
 impl Listener {
-    /// Listens to what happens in a business after a place; with none, from now on.
+    /// Listens to what happens in a business after a place; with none, from now on. Also from now
+    /// on if the place was never given here: it is from before an older backup was restored.
     ///
     /// # Errors
     /// A fault of the store.
     pub async fn new(app: &App, tenant: TenantId, after: Option<i64>) -> Result<Listener, Error> {
         let last = app.feed().last.subscribe();
-        let after = match after {
-            Some(after) => after,
-            None => {
-                app.store().read(async |tx: &mut Tx<'_>| activity::last_place(tx).await).await?
-            }
-        };
-        Ok(Listener { app: app.clone(), tenant, after, last })
+        let given =
+            app.store().read(async |tx: &mut Tx<'_>| activity::last_place(tx).await).await?;
+        let began_anew = after.is_some_and(|after| after > given).then_some(given);
+        let after = after.unwrap_or(given).min(given);
+        Ok(Listener { app: app.clone(), tenant, after, began_anew, last })
+    }
+
+    /// Where it begins instead, if it was to begin after a place that was never given here.
+    pub fn began_anew(&self) -> Option<i64> {
+        self.began_anew
     }
 
     /// Waits for what happens next, in order. None when the server stops. Loses nothing when

@@ -8,6 +8,7 @@
 pub mod listener;
 
 use crate::app::App;
+use crate::observe::pulse::Engine;
 use crate::operations::webhook;
 use lango_store::activity::{self, Placed};
 use lango_store::{Error, Topic, Tx};
@@ -92,6 +93,8 @@ impl Feed {
 /// Works until stopped; then listeners are told that nothing more comes.
 pub async fn run(app: App, stop: CancellationToken) {
     let news = app.store().subscribe(Topic::Activity);
+    // One that never gets through a pass must be seen to stand still as well.
+    app.pulse().beat(Engine::Feed, app.clock().now());
     while !stop.is_cancelled() {
         match pass(&app).await {
             Ok(0) => {}
@@ -114,6 +117,12 @@ pub async fn run(app: App, stop: CancellationToken) {
 /// # Errors
 /// A fault of the store.
 pub async fn pass(app: &App) -> Result<usize, Error> {
+    let count = hand_on(app).await?;
+    app.pulse().beat(Engine::Feed, app.clock().now());
+    Ok(count)
+}
+
+async fn hand_on(app: &App) -> Result<usize, Error> {
     let look = async |tx: &mut Tx<'_>| {
         Ok((activity::last_place(tx).await?, activity::any_unplaced(tx).await?))
     };

@@ -34,6 +34,8 @@ pub struct Metrics {
     pub connects: Counter,
     /// Orders to routers that failed and are tried again.
     pub failures: Counter,
+    /// Lines that webhooks were to be told and never were.
+    pub webhook_lines_given_up: Counter,
     /// Routers that answer.
     pub routers_up: Gauge,
     /// Routers that do not.
@@ -57,6 +59,8 @@ impl Default for Metrics {
         let connects = counter("connects_confirmed", "Accesses that a router confirmed open");
         let failures =
             counter("orders_failed", "Orders to routers that failed and are tried again");
+        let webhook_lines_given_up =
+            counter("webhook_lines_given_up", "Lines that webhooks were to be told and never were");
         let (routers_up, routers_down) = (Gauge::default(), Gauge::default());
         registry.register("routers_up", "Routers that answer", routers_up.clone());
         registry.register("routers_down", "Routers that do not answer", routers_down.clone());
@@ -97,6 +101,7 @@ impl Default for Metrics {
             cuts,
             connects,
             failures,
+            webhook_lines_given_up,
             routers_up,
             routers_down,
             lateness,
@@ -116,6 +121,16 @@ impl Metrics {
     /// Notes a RADIUS request and what came of it.
     pub fn note_radius(&self, purpose: &'static str, came_of_it: &'static str) {
         self.radius.get_or_create(&[("purpose", purpose), ("outcome", came_of_it)]).inc();
+    }
+
+    /// Notes RADIUS requests that nobody here ever saw.
+    pub fn note_radius_lost(&self, purpose: &'static str, outcome: &'static str, count: u64) {
+        self.radius.get_or_create(&[("purpose", purpose), ("outcome", outcome)]).inc_by(count);
+    }
+
+    /// How many RADIUS requests came to that.
+    pub fn radius_count(&self, purpose: &'static str, outcome: &'static str) -> u64 {
+        self.radius.get_or_create(&[("purpose", purpose), ("outcome", outcome)]).get()
     }
 
     /// Notes an answered request.

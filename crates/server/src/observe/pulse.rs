@@ -27,6 +27,10 @@ pub enum Engine {
     Jobs,
     /// What is done once a day.
     Housekeeping,
+    /// Tells whoever listens what happened.
+    Feed,
+    /// Tells other programs what happened.
+    Webhooks,
 }
 
 impl Engine {
@@ -37,6 +41,8 @@ impl Engine {
             Engine::Routers => "routers",
             Engine::Jobs => "jobs",
             Engine::Housekeeping => "housekeeping",
+            Engine::Feed => "feed",
+            Engine::Webhooks => "webhooks",
         }
     }
 }

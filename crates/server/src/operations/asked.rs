@@ -95,10 +95,22 @@ pub async fn made_before<I: Id>(
     tx: &mut Tx<'_>,
     by: &By,
 ) -> Result<Result<Option<Vec<I>>, KeyReused>, Error> {
+    let numbers = numbers_before(tx, by).await?;
+    Ok(numbers.map(|made| made.map(|made| made.into_iter().map(I::from_raw).collect())))
+}
+
+/// How many a request that came before has made; none if this is the first.
+///
+/// # Errors
+/// The outer one is a fault of the store.
+pub async fn numbers_before(
+    tx: &mut Tx<'_>,
+    by: &By,
+) -> Result<Result<Option<Vec<i64>>, KeyReused>, Error> {
     let Some(request) = &by.request else { return Ok(Ok(None)) };
     Ok(match requests::known(tx, request).await? {
         Known::New => Ok(None),
-        Known::Done(made) => Ok(Some(made.into_iter().map(I::from_raw).collect())),
+        Known::Done(made) => Ok(Some(made)),
         Known::Another => Err(KeyReused(request.key.clone())),
     })
 }
@@ -115,6 +127,22 @@ pub async fn keep_made<I: Id>(
 ) -> Result<(), Error> {
     match &by.request {
         Some(request) => requests::keep(tx, request, made, now).await,
+        None => Ok(()),
+    }
+}
+
+/// Keeps how many a request has made, in the transaction that makes them.
+///
+/// # Errors
+/// [`Error::Retry`] if the same request is done elsewhere at this moment.
+pub async fn keep_numbers(
+    tx: &mut Tx<'_>,
+    by: &By,
+    made: &[i64],
+    now: Timestamp,
+) -> Result<(), Error> {
+    match &by.request {
+        Some(request) => requests::keep_numbers(tx, request, made, now).await,
         None => Ok(()),
     }
 }

@@ -117,7 +117,8 @@ pub async fn remove_router(
     Ok(removed?)
 }
 
-async fn expected_one(
+/// The router, if it is this tenant's and as it was read.
+pub(crate) async fn expected_one(
     tx: &mut Tx<'_>,
     tenant: TenantId,
     id: RouterId,

@@ -1,5 +1,5 @@
-//! What nobody needs any more goes: devices that were not seen for their retention time, and
-//! objects of long ended grants on the routers.
+//! What nobody needs any more goes: devices that were not seen for their retention time, objects of
+//! long ended grants on the routers, and the hours of usage of long ago.
 
 use crate::app::App;
 use lango_domain::time::{Span, Timestamp};
@@ -45,6 +45,50 @@ pub async fn forget_what_is_old(app: &App, now: Timestamp) -> Result<(), Error> 
             lango_store::webhooks::forget_deliveries(tx, now - KEEP_DELIVERIES).await.map(drop)
         })
         .await
+}
+
+/// How long usage is known hour by hour.
+const KEEP_HOURS: Span = Span::days(40);
+/// How long it is known day by day.
+const KEEP_DAYS: Span = Span::days(400);
+/// How many hours or days are worked at together: cuts wait for the writer.
+const USAGE_BATCH: i64 = 2_000;
+
+/// Makes days of the hours of usage that are long ago, and forgets days that are longer ago.
+///
+/// # Errors
+/// A fault of the store; what was done before it stays done.
+pub async fn roll_up_usage(app: &App, now: Timestamp) -> Result<(), Error> {
+    // Only whole days, so that no day is told both ways.
+    let hours_before = begin_of_day(now - KEEP_HOURS);
+    let days_before = begin_of_day(now - KEEP_DAYS);
+    loop {
+        let rolled_up = app
+            .store()
+            .write(async move |tx: &mut Tx<'_>| {
+                lango_store::radius::roll_up_usage(tx, hours_before, USAGE_BATCH).await
+            })
+            .await?;
+        if (rolled_up as i64) < USAGE_BATCH {
+            break;
+        }
+    }
+    loop {
+        let forgotten = app
+            .store()
+            .write(async move |tx: &mut Tx<'_>| {
+                lango_store::radius::forget_usage(tx, days_before, USAGE_BATCH).await
+            })
+            .await?;
+        if (forgotten as i64) < USAGE_BATCH {
+            return Ok(());
+        }
+    }
+}
+
+fn begin_of_day(at: Timestamp) -> Timestamp {
+    const DAY: i64 = 86_400_000_000;
+    Timestamp::from_micros(at.micros() - at.micros().rem_euclid(DAY))
 }
 
 /// When devices are to be retired next: a day after the last time, also across restarts.

@@ -72,6 +72,20 @@ pub async fn issue_vouchers(
     by: &By,
     now: Timestamp,
 ) -> Result<Vec<Voucher>, IssueError> {
+    issue_vouchers_told(app, order, by, now, |_| {}).await
+}
+
+/// The same, saying after each batch how many there are.
+///
+/// # Errors
+/// As [`issue_vouchers`].
+pub async fn issue_vouchers_told(
+    app: &App,
+    order: VoucherOrder,
+    by: &By,
+    now: Timestamp,
+    mut told: impl FnMut(usize),
+) -> Result<Vec<Voucher>, IssueError> {
     if by.request.is_some() {
         return match order.count {
             0..=MOST_AT_ONCE => issue_batch(app, &order, order.count, by, now).await,
@@ -82,6 +96,7 @@ pub async fn issue_vouchers(
     while issued.len() < order.count {
         let count = BATCH.min(order.count - issued.len());
         issued.extend(issue_batch(app, &order, count, by, now).await?);
+        told(issued.len());
     }
     Ok(issued)
 }

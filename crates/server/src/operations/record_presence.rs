@@ -73,6 +73,58 @@ async fn record_batch(
     change_grant::write(tx, app, changes, &Actor::Router, now).await
 }
 
+/// What a grant's sessions in somebody else's account grew by since it was last read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Growth {
+    /// Which grant.
+    pub grant: GrantId,
+    /// When the first of the sessions that are new began.
+    pub since: Timestamp,
+    /// Whether a session came and went since the last reading: then he was online, though nobody
+    /// is now.
+    pub came_and_went: bool,
+    /// Time online that was not counted yet.
+    pub uptime: Span,
+    /// Data that was not counted yet.
+    pub data: DataSize,
+}
+
+/// Records what was read of an account of sessions, in the caller's transaction, which has noted
+/// how far it was read. Who is online now is taken from there.
+pub(crate) async fn record_growth(
+    tx: &mut Tx<'_>,
+    app: &App,
+    grown: Vec<(StoredGrant, Growth)>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mut changes = Vec::new();
+    for (stored, growth) in grown {
+        let seen = lango_store::enforcements::seen(tx, growth.grant).await?;
+        let devices: i64 = seen.iter().map(|seen| seen.devices).sum();
+        changes.extend(grown_by(stored, &growth, devices, now));
+    }
+    change_grant::write(tx, app, changes, &Actor::Router, now).await
+}
+
+/// A reading is never refused.
+fn grown_by(stored: StoredGrant, growth: &Growth, devices: i64, now: Timestamp) -> Option<Change> {
+    let devices = u16::try_from(devices).unwrap_or(u16::MAX);
+    let seen = |devices| Event::Seen {
+        devices,
+        since: growth.since,
+        uptime: growth.uptime,
+        data: growth.data,
+    };
+    if devices > 0 || !growth.came_and_went {
+        return Change::of(stored, seen(devices), now).ok();
+    }
+    let came = Change::of(stored, seen(1), now).ok()?;
+    let left = Event::Seen { devices: 0, since: now, uptime: Span::ZERO, data: DataSize::ZERO };
+    let went = Change::of(came.after, left, now).ok()?;
+    let effects = came.effects.into_iter().chain(went.effects).collect();
+    Some(Change { before: came.before, after: went.after, effects })
+}
+
 fn next_seen(router: RouterId, reading: &Reading, last: Option<&Seen>) -> Seen {
     Seen {
         router,

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::operations::asked::{self, Actor, By, Entry, KeyReused, Lost};
 use axum::http::Uri;
 use lango_domain::ids::{TenantId, WebhookId};
-use lango_domain::time::Timestamp;
+use lango_domain::time::{Span, Timestamp};
 use lango_store::activity::Placed;
 use lango_store::webhooks::{self, Due, Webhook};
 use lango_store::{Error, Tx};
@@ -16,6 +16,9 @@ use std::collections::btree_map::Entry as Known;
 const MOST: usize = 20;
 /// How many lines one request tells again.
 const MOST_AGAIN: i64 = 1_000;
+/// The account says at most so often that lines were given up. Webhooks are told of the account: a
+/// line of it for each line given up would bring forth the next for ever.
+const SAY_EVERY: Span = Span::hours(1);
 
 /// A webhook to be added.
 #[derive(Clone, Debug)]
@@ -79,6 +82,7 @@ pub async fn add_webhook(
         secret: app.seal_webhook(id, clear.as_bytes()),
         created_at: now,
         off_since: None,
+        given_up: None,
         version: 1,
     };
     let (desk, by) = (app.clone(), by.clone());
@@ -201,6 +205,9 @@ pub async fn tell_again(
                 .filter(|placed| webhook.wants(&placed.line.what))
                 .map(|placed| due(&webhook, placed, now))
                 .collect();
+            if webhook.given_up.is_some_and(|given_up| after <= given_up.after) {
+                webhooks::nothing_given_up(tx, id).await?;
+            }
             Ok(Ok((webhooks::queue(tx, &due).await?, next)))
         })
         .await?
@@ -236,7 +243,8 @@ fn due(webhook: &Webhook, placed: &Placed, now: Timestamp) -> Due {
     Due { webhook: webhook.id, activity, tenant: webhook.tenant, place, attempt: 0, since: now }
 }
 
-/// Switches a webhook off that said it is gone, and says so in the account.
+/// Switches a webhook off that said it is gone, and says so in the account. Returns how many lines
+/// it will not be told.
 ///
 /// # Errors
 /// A fault of the store.
@@ -246,16 +254,49 @@ pub(crate) async fn switch_off(
     id: WebhookId,
     why: &str,
     now: Timestamp,
-) -> Result<(), Error> {
-    let Some(webhook) = webhooks::find(tx, id).await? else { return Ok(()) };
+) -> Result<i64, Error> {
+    let Some(webhook) = webhooks::find(tx, id).await? else { return Ok(0) };
     if webhook.off_since.is_some() {
-        return Ok(());
+        return Ok(0);
     }
     webhooks::change(tx, &Webhook { off_since: Some(now), ..webhook.clone() }).await?;
+    let (count, first) = webhooks::queued(tx, id).await?;
+    if count > 0 {
+        webhooks::give_up(tx, id, count, first, now).await?;
+    }
     webhooks::forget_queue(tx, id).await?;
-    let detail = format!("{}: {why}", webhook.url);
+    let detail = format!("{}: {why}; {count} events were not told", webhook.url);
     let entry = Entry::of(webhook.tenant, "webhook switched off", detail);
-    asked::account(tx, app, &Actor::Engine, entry, now).await
+    asked::account(tx, app, &Actor::Engine, entry, now).await?;
+    Ok(count)
+}
+
+/// Gives a line up that was tried for long enough, and says so at the webhook and in the account.
+/// Returns how many lines that were: none if somebody else has settled it.
+///
+/// # Errors
+/// A fault of the store.
+pub(crate) async fn give_up(
+    tx: &mut Tx<'_>,
+    app: &App,
+    due: &Due,
+    why: &str,
+    now: Timestamp,
+) -> Result<i64, Error> {
+    let was_open = webhooks::told(tx, due).await?;
+    let Some(webhook) = webhooks::find(tx, due.webhook).await?.filter(|_| was_open) else {
+        return Ok(0);
+    };
+    webhooks::give_up(tx, webhook.id, 1, due.place, now).await?;
+    let hour = |at: Timestamp| at.micros() / 1_000 / SAY_EVERY.as_millis();
+    if webhook.given_up.is_none_or(|before| hour(before.at) != hour(now)) {
+        let after =
+            webhook.given_up.map_or(due.place - 1, |before| before.after.min(due.place - 1));
+        let detail = format!("{}: {why}; /replay after {after} tells it again", webhook.url);
+        let entry = Entry::of(webhook.tenant, "webhook gave up", detail);
+        asked::account(tx, app, &Actor::Engine, entry, now).await?;
+    }
+    Ok(1)
 }
 
 /// The webhook, if it is this tenant's.

@@ -21,7 +21,19 @@ const LOAD_EVERY: Span = Span::seconds(2);
 const NOTE_EVERY: Span = Span::seconds(30);
 
 /// Whether a NAS's requests must carry a Message-Authenticator (CVE-2024-3596).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Debug,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+    clap::ValueEnum,
+)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Signing {
     /// Its first signed request decides; unsigned ones may not come through a proxy.
     Learning,
@@ -41,7 +53,8 @@ impl Signing {
         }
     }
 
-    fn read(word: &str) -> Signing {
+    /// The meaning of such a word; whatever is none of them is learning.
+    pub fn read(word: &str) -> Signing {
         match word {
             "required" => Signing::Required,
             "off" => Signing::Off,
@@ -82,9 +95,15 @@ pub struct Nas {
     version: i64,
     signing: AtomicU8,
     heard_at: AtomicI64,
+    proven_at: AtomicI64,
     mistrusted_at: AtomicI64,
+    clock_ahead: AtomicI64,
     noted_at: AtomicI64,
+    noted: AtomicU8,
 }
+
+/// Where nothing was said about a NAS's clock.
+const NO_CLOCK: i64 = i64::MIN;
 
 impl Nas {
     /// How it signs.
@@ -92,9 +111,18 @@ impl Nas {
         Signing::from_octet(self.signing.load(Ordering::Relaxed))
     }
 
-    /// Takes note that it said something that we trust.
-    pub(super) fn hear(&self, now: Timestamp) {
+    /// Takes note that it said something that we trust, and whether that proves that it knows the
+    /// secret: an unsigned Access-Request could be anybody's.
+    pub(super) fn hear(&self, proven: bool, now: Timestamp) {
         self.heard_at.store(now.micros(), Ordering::Relaxed);
+        if proven {
+            self.proven_at.store(now.micros(), Ordering::Relaxed);
+        }
+    }
+
+    /// Takes note of how far its clock is ahead of ours.
+    pub(super) fn note_clock(&self, ahead_seconds: i64) {
+        self.clock_ahead.store(ahead_seconds, Ordering::Relaxed);
     }
 
     /// Takes note of something that another secret must have signed.
@@ -172,8 +200,9 @@ impl Directory {
             let same = old.get(&router.id).filter(|old| old.version == router.version).cloned();
             let nas = match same {
                 Some(nas) => {
-                    // A person may have changed it; what we learned since is written below.
-                    if signing == Signing::Off || nas.signing() == Signing::Off {
+                    // What another node learned. What a person said makes the router another
+                    // version, and the NAS anew.
+                    if signing != Signing::Learning {
                         nas.signing.store(signing.octet(), Ordering::Relaxed);
                     }
                     nas
@@ -215,19 +244,31 @@ fn news(nas: &Nas, now: Timestamp) -> Option<(TenantId, lango_store::radius::Nas
         micros => Some(Timestamp::from_micros(micros)),
     };
     let (heard_at, mistrusted_at) = (at(&nas.heard_at), at(&nas.mistrusted_at));
+    let proven_at = at(&nas.proven_at);
+    let clock_ahead = nas.clock_ahead.load(Ordering::Relaxed);
     let last = heard_at.max(mistrusted_at)?;
     let noted = Timestamp::from_micros(nas.noted_at.load(Ordering::Relaxed));
-    if last <= noted || now.since(noted) < NOTE_EVERY {
+    // That a secret turned out wrong, or right, is told at once; that a NAS still lives is not.
+    let standing = nas.signing().octet() | (u8::from(mistrusted_at > proven_at) << 2);
+    let is_same = nas.noted.swap(standing, Ordering::Relaxed) == standing;
+    if last <= noted || (is_same && now.since(noted) < NOTE_EVERY) {
         return None;
     }
     nas.noted_at.store(now.micros(), Ordering::Relaxed);
     let signature = nas.signing().word().to_owned();
-    let state = lango_store::radius::Nas { router: nas.router, signature, heard_at, mistrusted_at };
+    let state = lango_store::radius::Nas {
+        router: nas.router,
+        signature,
+        heard_at,
+        proven_at,
+        mistrusted_at,
+        clock_ahead_seconds: (clock_ahead != NO_CLOCK).then_some(clock_ahead),
+    };
     Some((nas.tenant, state))
 }
 
 /// From where a router speaks RADIUS; none if it does not.
-fn source(router: &Router) -> Option<IpAddr> {
+pub fn source(router: &Router) -> Option<IpAddr> {
     let address: RouterAddress = serde_json::from_str(&router.endpoint).ok()?;
     if address.protocol != RouterProtocol::Radius {
         return None;
@@ -248,8 +289,11 @@ fn nas(app: &App, router: &Router, signing: Signing, language: Language) -> Opti
         version: router.version,
         signing: AtomicU8::new(signing.octet()),
         heard_at: AtomicI64::new(0),
+        proven_at: AtomicI64::new(0),
         mistrusted_at: AtomicI64::new(0),
+        clock_ahead: AtomicI64::new(NO_CLOCK),
         noted_at: AtomicI64::new(0),
+        noted: AtomicU8::new(0),
     })
 }
 
@@ -285,8 +329,11 @@ mod tests {
             version: 1,
             signing: AtomicU8::new(0),
             heard_at: AtomicI64::new(0),
+            proven_at: AtomicI64::new(0),
             mistrusted_at: AtomicI64::new(0),
+            clock_ahead: AtomicI64::new(NO_CLOCK),
             noted_at: AtomicI64::new(0),
+            noted: AtomicU8::new(0),
         }
     }
 

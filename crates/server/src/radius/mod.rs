@@ -11,12 +11,13 @@ pub mod eap;
 mod identity;
 pub mod ledger;
 mod login;
+pub mod overload;
 mod reception;
 mod sockets;
 mod sweep;
 
 pub(crate) use identity::each_identifier;
-pub(crate) use login::put_speed;
+pub(crate) use login::{put_speed, why_off};
 pub use sockets::{Bound, Settings, bind};
 
 use crate::app::App;
@@ -41,6 +42,8 @@ pub async fn serve(app: App, bound: Bound, stop: CancellationToken) {
     tasks.spawn(login::lookup::run(app.clone(), lookups));
     tasks.spawn(ledger::run(app.clone(), pages, desk.reservations()));
     tasks.spawn(sweep::run(app.clone(), stop.clone()));
+    let watched = overload::Watched::of(&bound.sockets);
+    tasks.spawn(overload::watch(app.clone(), watched, stop.clone()));
     for socket in bound.sockets {
         let reception =
             Reception::new(app.clone(), directory.clone(), desk.clone(), ledger.clone(), socket);

@@ -6,6 +6,7 @@ use crate::radius::directory::{Directory, Nas};
 use crate::radius::duplicates::{Duplicates, Met, Ticket};
 use crate::radius::ledger::{Ledger, Report};
 use crate::radius::login::{Desk, Silence};
+use crate::radius::overload::OVERLOAD;
 use crate::radius::sockets::{Ear, Purpose};
 use lango_radius::dictionary::EAP_MESSAGE;
 use lango_radius::{Code, Draft, Packet, VerifiedRequest};
@@ -70,7 +71,7 @@ impl Reception {
         };
         if self.under_way.fetch_add(1, Ordering::Relaxed) >= UNDER_WAY {
             self.under_way.fetch_sub(1, Ordering::Relaxed);
-            return metrics.note_radius(self.word(), "overload");
+            return metrics.note_radius(self.word(), OVERLOAD);
         }
         let (reception, datagram) = (self.clone(), Box::<[u8]>::from(datagram));
         tokio::spawn(async move {
@@ -81,10 +82,7 @@ impl Reception {
     }
 
     const fn word(&self) -> &'static str {
-        match self.purpose {
-            Purpose::Authentication => "authentication",
-            Purpose::Accounting => "accounting",
-        }
+        self.purpose.word()
     }
 
     /// Answers a packet, or does not. What came of it, in a word.
@@ -118,7 +116,8 @@ impl Reception {
                 return "unsigned";
             }
         }
-        nas.hear(now);
+        let is_proof = packet.code() != Code::AccessRequest || request.signature().is_present();
+        nas.hear(is_proof, now);
         let met = self.duplicates.meet(
             from,
             packet.code(),

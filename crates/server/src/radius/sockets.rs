@@ -29,6 +29,16 @@ pub(super) enum Purpose {
     Accounting,
 }
 
+impl Purpose {
+    /// The word in metrics.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Purpose::Authentication => "authentication",
+            Purpose::Accounting => "accounting",
+        }
+    }
+}
+
 /// A socket and what it is for.
 #[derive(Debug)]
 pub(super) struct Ear {

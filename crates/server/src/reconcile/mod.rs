@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod connect;
+pub mod freeradius;
 pub mod pass;
 pub mod supervisor;
 pub mod visit;

@@ -6,7 +6,7 @@ use crate::observe::chain;
 use crate::operations::record_outcomes::Round;
 use crate::reconcile::connect::connect;
 use crate::reconcile::visit::{SyncReport, Visit};
-use lango_domain::ids::{Id, RouterId, TenantId};
+use lango_domain::ids::{RouterId, TenantId};
 use lango_domain::time::Timestamp;
 use lango_routeros::Timeouts;
 use lango_store::routers::Router;
@@ -60,13 +60,37 @@ pub async fn run(
     errand: Errand,
     timeouts: Timeouts,
 ) -> Result<Vec<RouterPass>, Error> {
+    run_told(app, tenant, only, errand, timeouts, |_, _| {}).await
+}
+
+/// The same, saying after each router how many of how many are done.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_told(
+    app: &App,
+    tenant: Option<TenantId>,
+    only: Option<RouterId>,
+    errand: Errand,
+    timeouts: Timeouts,
+    mut told: impl FnMut(usize, usize),
+) -> Result<Vec<RouterPass>, Error> {
     let routers = chosen(app, tenant, only, errand).await?;
+    let total = routers.len();
     let mut tasks = JoinSet::new();
     for (place, router) in routers.into_iter().enumerate() {
         let app = app.clone();
         tasks.spawn(async move { (place, at_router(app, router, errand, timeouts).await) });
     }
-    let mut passes = tasks.join_all().await;
+    let mut passes = Vec::with_capacity(total);
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(pass) => passes.push(pass),
+            // Nobody aborts these tasks: it panicked, and so do we.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+        told(passes.len(), total);
+    }
     passes.sort_by_key(|(place, _)| *place);
     Ok(passes.into_iter().map(|(_, pass)| pass).collect())
 }
@@ -157,22 +181,4 @@ pub fn summary(passes: &[RouterPass]) -> String {
         text.push_str(&format!(", {}: out of reach", pass.router));
     }
     text
-}
-
-/// The id of a router by its name or id.
-///
-/// # Errors
-/// A fault of the store.
-pub async fn find_router(
-    app: &App,
-    tenant: Option<TenantId>,
-    name: &str,
-) -> Result<Option<Router>, Error> {
-    let routers =
-        app.store().read(async |tx: &mut Tx<'_>| lango_store::routers::all(tx).await).await?;
-    let id = name.parse::<RouterId>().ok().map(Id::raw);
-    Ok(routers.into_iter().find(|router| {
-        tenant.is_none_or(|tenant| tenant == router.tenant)
-            && (router.name == name || Some(router.id.raw()) == id)
-    }))
 }

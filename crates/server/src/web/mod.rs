@@ -1,5 +1,6 @@
 //! The web entrance: what machines ask (is it alive, its numbers), the API for programs, and the
-//! routes of older systems. Nothing imports it; it calls operations.
+//! routes of older systems. It calls operations. `run` starts it and the command line sets it up;
+//! operations, engines and drivers must never know it.
 
 pub mod api;
 pub(crate) mod kept;
@@ -10,6 +11,7 @@ use crate::app::App;
 use crate::reconcile::supervisor::Boards;
 use crate::web::api::problem::Problem;
 use crate::web::api::rate::Buckets;
+use crate::web::listen::client_address::Origin;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -17,7 +19,6 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use lango_domain::ids::TokenId;
 use lango_routeros::Timeouts;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,12 +39,12 @@ pub(crate) struct Entrance {
 pub(crate) struct Limits {
     /// By token.
     pub(crate) requests: Buckets<TokenId>,
-    /// By the address from which wrong ones are shown.
-    pub(crate) wrong_tokens: Buckets<IpAddr>,
-    /// By the address of customers, who have none.
-    pub(crate) guests: Buckets<IpAddr>,
-    /// By the address from which wrong codes are typed.
-    pub(crate) wrong_codes: Buckets<IpAddr>,
+    /// By the origin from which wrong ones are shown.
+    pub(crate) wrong_tokens: Buckets<Origin>,
+    /// By the origin of customers, who have none.
+    pub(crate) guests: Buckets<Origin>,
+    /// By the origin from which wrong codes are typed.
+    pub(crate) wrong_codes: Buckets<Origin>,
 }
 
 /// How the entrance behaves.

@@ -7,28 +7,29 @@
 mod post;
 
 use crate::app::App;
+use crate::observe::pulse::Engine;
 use crate::operations::webhook;
 use lango_domain::ids::WebhookId;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::activity::{self, Activity};
 use lango_store::webhooks::{self, Delivery, Due, Webhook};
 use lango_store::{Error, Tx};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How many are told at once.
-const AT_ONCE: usize = 32;
-/// How much of that one webhook may take.
+/// How many lines are told at once.
+const AT_ONCE: usize = 128;
+/// How many of them one webhook may be told.
 const OF_ONE: usize = 4;
+/// The same for one whose last try failed: it may take ten seconds for each line of a long queue.
+const OF_ONE_THAT_FAILS: usize = 1;
 /// How long a claimed line is ours.
 const LEASE: Span = Span::seconds(60);
-/// How long one that is busy is left alone.
-const BUSY: Span = Span::seconds(1);
 /// For how long a line is tried.
 const PATIENCE: Span = Span::hours(24);
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What came of a try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,8 @@ struct Answer {
 /// Works until stopped; what is under way is finished.
 pub async fn run(app: App, stop: CancellationToken) {
     let mut crew = Crew::default();
+    // One that never gets through a pass must be seen to stand still as well.
+    app.pulse().beat(Engine::Webhooks, app.clock().now());
     while !stop.is_cancelled() {
         if let Err(error) = crew.look(&app).await {
             tracing::error!(%error, "webhooks could not be told; trying again");
@@ -73,54 +76,89 @@ pub async fn pass(app: &App) -> Result<usize, Error> {
 /// Who is under way, and to whom.
 #[derive(Default)]
 struct Crew {
-    tasks: JoinSet<WebhookId>,
+    tasks: JoinSet<(WebhookId, bool)>,
     busy: HashMap<WebhookId, usize>,
+    failing: HashSet<WebhookId>,
 }
 
 impl Crew {
+    /// Begins what is due, as far as there is room. What there is no room for stays in the queue.
     async fn look(&mut self, app: &App) -> Result<usize, Error> {
-        let room = AT_ONCE.saturating_sub(self.tasks.len()) as i64;
-        if room == 0 {
-            return Ok(0);
-        }
+        let begun = self.begin_what_is_due(app).await?;
+        app.pulse().beat(Engine::Webhooks, app.clock().now());
+        Ok(begun)
+    }
+
+    async fn begin_what_is_due(&mut self, app: &App) -> Result<usize, Error> {
         let now = app.clock().now();
         let is_due = async |tx: &mut Tx<'_>| webhooks::next(tx).await;
         if app.store().read(is_due).await?.is_none_or(|next| next > now) {
             return Ok(0);
         }
-        let claim = async move |tx: &mut Tx<'_>| webhooks::claim(tx, now, now + LEASE, room).await;
-        let mut begun = 0;
-        for due in app.store().write(claim).await? {
-            let busy = self.busy.entry(due.webhook).or_default();
-            if *busy >= OF_ONE {
-                let later =
-                    async move |tx: &mut Tx<'_>| webhooks::later(tx, &due, now + BUSY, false).await;
-                app.store().write(later).await?;
-                continue;
-            }
-            *busy += 1;
-            begun += 1;
-            let app = app.clone();
-            self.tasks.spawn(async move {
-                let id = due.webhook;
-                if let Err(error) = tell(&app, due).await {
-                    tracing::warn!(%error, webhook.id = %id, "a try could not be recorded");
-                }
-                id
-            });
+        let waiting = async move |tx: &mut Tx<'_>| webhooks::waiting(tx, now).await;
+        let turns = self.turns(app.store().read(waiting).await?);
+        if turns.is_empty() {
+            return Ok(0);
         }
+        let claim = async move |tx: &mut Tx<'_>| {
+            let mut claimed = Vec::new();
+            for (webhook, room) in &turns {
+                claimed.extend(webhooks::claim(tx, *webhook, now, now + LEASE, *room).await?);
+            }
+            Ok(claimed)
+        };
+        let claimed = app.store().write(claim).await?;
+        let begun = claimed.len();
+        claimed.into_iter().for_each(|due| self.begin(app, due));
         Ok(begun)
     }
 
-    fn done(&mut self, webhook: Option<WebhookId>) {
-        if let Some(busy) = webhook.and_then(|webhook| self.busy.get_mut(&webhook)) {
+    /// Who is told how many lines now. Whoever is told least at this moment comes first.
+    fn turns(&self, mut waiting: Vec<WebhookId>) -> Vec<(WebhookId, i64)> {
+        let busy = |webhook: &WebhookId| self.busy.get(webhook).copied().unwrap_or_default();
+        waiting.sort_by_key(busy);
+        let mut room = AT_ONCE.saturating_sub(self.tasks.len());
+        let mut turns = Vec::new();
+        for webhook in waiting {
+            let most = if self.failing.contains(&webhook) { OF_ONE_THAT_FAILS } else { OF_ONE };
+            let turn = most.saturating_sub(busy(&webhook)).min(room);
+            if turn > 0 {
+                room -= turn;
+                turns.push((webhook, turn as i64));
+            }
+        }
+        turns
+    }
+
+    fn begin(&mut self, app: &App, due: Due) {
+        *self.busy.entry(due.webhook).or_default() += 1;
+        let app = app.clone();
+        self.tasks.spawn(async move {
+            let id = due.webhook;
+            let was_told = tell(&app, due).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, webhook.id = %id, "a try could not be recorded");
+                false
+            });
+            (id, was_told)
+        });
+    }
+
+    fn done(&mut self, told: Option<(WebhookId, bool)>) {
+        let Some((webhook, was_told)) = told else { return };
+        if was_told {
+            self.failing.remove(&webhook);
+        } else {
+            self.failing.insert(webhook);
+        }
+        if let Some(busy) = self.busy.get_mut(&webhook) {
             *busy -= 1;
         }
         self.busy.retain(|_, busy| *busy > 0);
     }
 }
 
-async fn tell(app: &App, due: Due) -> Result<(), Error> {
+/// Returns whether there is nothing left to be told of it.
+async fn tell(app: &App, due: Due) -> Result<bool, Error> {
     let (id, tenant, activity) = (due.webhook, due.tenant, due.activity);
     let read = async move |tx: &mut Tx<'_>| {
         Ok((webhooks::find(tx, id).await?, activity::find(tx, tenant, activity).await?))
@@ -141,8 +179,9 @@ async fn tell(app: &App, due: Due) -> Result<(), Error> {
     settle(app, webhook, due, answer, (at, Span::from(began.elapsed()))).await
 }
 
-async fn forget(app: &App, due: Due) -> Result<(), Error> {
-    app.store().write(async move |tx: &mut Tx<'_>| webhooks::told(tx, &due).await).await
+async fn forget(app: &App, due: Due) -> Result<bool, Error> {
+    app.store().write(async move |tx: &mut Tx<'_>| webhooks::told(tx, &due).await).await?;
+    Ok(true)
 }
 
 /// What is sent.
@@ -160,7 +199,8 @@ async fn settle(
     due: Due,
     answer: Answer,
     (at, took): (Timestamp, Span),
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
+    let was_told = answer.error.is_none();
     let desk = app.clone();
     let delivery = Delivery {
         id: app.id(at),
@@ -173,19 +213,26 @@ async fn settle(
         status: answer.status.map(i64::from),
         error: answer.error.clone(),
     };
-    app.store()
+    let given_up = app
+        .store()
         .write(async move |tx: &mut Tx<'_>| {
             webhooks::log(tx, &delivery).await?;
             match (&answer.error, answer.status) {
-                (None, _) => webhooks::told(tx, &due).await,
+                (None, _) => webhooks::told(tx, &due).await.map(|_| 0),
                 (Some(_), Some(410)) => {
                     webhook::switch_off(tx, &desk, webhook.id, "it said it is gone", at).await
                 }
-                (Some(_), _) if at.since(due.since) > PATIENCE => webhooks::told(tx, &due).await,
-                (Some(_), _) => webhooks::later(tx, &due, at + pause(due.attempt), true).await,
+                (Some(why), _) if at.since(due.since) > PATIENCE => {
+                    webhook::give_up(tx, &desk, &due, why, at).await
+                }
+                (Some(_), _) => {
+                    webhooks::later(tx, &due, at + pause(due.attempt)).await.map(|()| 0)
+                }
             }
         })
-        .await
+        .await?;
+    app.metrics().webhook_lines_given_up.inc_by(given_up.unsigned_abs());
+    Ok(was_told)
 }
 
 /// 2 s, 4 s, 8 s … up to ten minutes.

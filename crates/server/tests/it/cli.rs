@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long something that must happen may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A data directory and the program that works on it.
 pub(crate) struct Shop {
@@ -26,7 +26,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    fn of(output: Output) -> Said {
+    pub(crate) fn of(output: Output) -> Said {
         Said {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
@@ -405,7 +405,8 @@ async fn routers_are_tested_compared_and_obeyed() {
         ]
     );
 
-    let order = ["service", "add", "--plan", "1 hour", "--hotspot", "ann", "--password", "pw"];
+    let order =
+        ["service", "add", "--plan", "1 hour", "--hotspot", "ann", "--password", "pw", "--paid"];
     shop.lango(&order).ok();
     let dry = shop.lango(&["sync", "--once", "--dry-run"]).ok();
     assert!(dry.out.contains("Router1: 1 difference (1 expected, 0 online)"), "{dry:?}");
@@ -595,12 +596,78 @@ fn install_shows_what_it_writes_and_replaces_only_its_own() {
     shop.lango(&["install", "systemd", "--user", "a b", "--print"]).fails(1, &["user's name"]);
 }
 
+#[test]
+fn what_is_set_comes_along_and_only_its_owner_reads_it() {
+    let shop = Shop::open();
+    let (unit, cron) = (shop.path().join("lango.service"), shop.path().join("cron"));
+    let toml = shop.path().join("other.toml");
+    std::fs::write(&toml, "log_json = true\n").unwrap();
+    let url = "postgres://lango:s3cret%25@db.example/lango?sslmode=disable";
+    let install = |kind: &str, to: &Path, more: &[&str]| {
+        let to = ["--database-url", url, "install", kind, "--to", to.to_str().unwrap()];
+        let mut command = shop.command(&[&to, more].concat());
+        command.env("LANGO_HTTP", "[::]:8080").env("LANGO_SECRET_KEY", "5e".repeat(32));
+        Said::of(command.env("LANGO_CONFIG", &toml).env("LANGO_TENANT", "x").output().unwrap())
+    };
+    let settings = std::fs::canonicalize(shop.path()).unwrap().join("lango.env");
+    let printed = install("systemd", &unit, &["--print"]).ok();
+    assert!(!settings.exists() && !unit.exists(), "only shown");
+    let told = [printed, install("systemd", &unit, &[]).ok(), install("cron", &cron, &[]).ok()];
+    let names = "LANGO_DATABASE_URL, LANGO_HTTP, LANGO_ROUTER_CONNECT_TIMEOUT, LANGO_SECRET_KEY";
+    for said in &told {
+        assert!(!format!("{said:?}").contains("s3cret"), "{said:?}");
+        assert!(!format!("{said:?}").contains("5e5e"), "{said:?}");
+        assert!(said.err.contains(names), "{said:?}");
+    }
+    let (unit, cron) =
+        (std::fs::read_to_string(unit).unwrap(), std::fs::read_to_string(cron).unwrap());
+    assert!(unit.contains(&format!("EnvironmentFile={}\n", settings.display())), "{unit}");
+    assert!(unit.contains(&format!(" --config {}", toml.canonicalize().unwrap().display())));
+    assert_eq!(cron.matches(&format!("set -a; . {}; /", settings.display())).count(), 5, "{cron}");
+    assert!(!unit.contains("s3cret") && !cron.contains("s3cret"));
+    let mode = std::os::unix::fs::PermissionsExt::mode(&settings.metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    // A shell reads it as it was set.
+    let script = format!(". {}; printf %s \"$LANGO_DATABASE_URL\"", settings.display());
+    let read = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!(String::from_utf8(read.stdout).unwrap(), url);
+    let quoted = ["--database-url", "postgres://lango:it's@db/lango", "install", "cron", "--print"];
+    shop.lango(&quoted).fails(1, &["LANGO_DATABASE_URL", "lango.toml"]);
+    // A link that somebody put there is not followed.
+    let victim = shop.path().join("victim");
+    std::fs::write(&victim, "theirs").unwrap();
+    std::fs::remove_file(&settings).unwrap();
+    std::os::unix::fs::symlink(&victim, &settings).unwrap();
+    install("systemd", &shop.path().join("lango.service"), &[]).fails(1, &["not ours"]);
+    assert_eq!(std::fs::read_to_string(victim).unwrap(), "theirs");
+}
+
+#[test]
+fn a_database_elsewhere_may_be_written() {
+    let shop = Shop::open();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("other.db");
+    std::fs::copy(shop.path().join("lango.db"), &file).unwrap();
+    let mut command = shop.command(&["install", "systemd", "--print", "--json"]);
+    command.current_dir(elsewhere.path()).env("LANGO_DATABASE_URL", "sqlite:other.db");
+    let said = Said::of(command.output().unwrap()).ok().json();
+    let directories = [shop.path(), elsewhere.path().to_owned()]
+        .map(|path| path.canonicalize().unwrap().display().to_string())
+        .join(" ");
+    let text = said["text"].as_str().unwrap();
+    assert!(text.contains(&format!("ReadWritePaths={directories}\n")), "{text}");
+    let names = said["settings"]["variables"].as_array().unwrap();
+    assert!(names.contains(&"LANGO_DATABASE_URL".into()), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_for_cron_runs() {
     let shop = Shop::open();
     let sim = RouterSim::start(Settings::default(), Arc::new(SystemClock)).unwrap();
     shop.add_router("Router1", &format!("api://{}", sim.router().api_address().unwrap()));
-    let said = shop.lango(&["install", "cron", "--print", "--json"]).ok().json();
+    let to = shop.path().join("cron");
+    let to = ["install", "cron", "--json", "--to", to.to_str().unwrap()];
+    let said = shop.lango(&to).ok().json();
     let text = said["text"].as_str().unwrap();
     let lines: Vec<&str> = text.lines().filter(|line| line.contains("--data-dir")).collect();
     assert_eq!(lines.len(), 5, "{text}");
@@ -608,7 +675,7 @@ async fn every_line_for_cron_runs() {
         // Behind the five fields, or @reboot, and the user stands what the shell is given.
         let skip = if line.starts_with('@') { 2 } else { 6 };
         let command: Vec<&str> = line.split(' ').skip(skip).collect();
-        let ran = Command::new("sh").args(["-c", &command.join(" ")]).output().unwrap();
+        let ran = Command::new("sh").args(["-c", &command.join(" ")]).env_clear().output().unwrap();
         assert!(ran.status.success(), "{line}: {ran:?}");
     }
 }

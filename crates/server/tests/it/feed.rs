@@ -13,6 +13,8 @@ use lango_domain::time::Span;
 use lango_server::app::App;
 use lango_server::feed;
 use lango_server::feed::listener::Listener;
+use lango_server::observe::pulse::{self, Engine as Part};
+use lango_server::webhooks;
 use lango_store::Tx;
 use lango_store::activity::Activity;
 use std::time::{Duration, Instant};
@@ -198,4 +200,57 @@ async fn a_stream_that_broke_off_goes_on_where_it_was() {
     wrong.problem(400, "unreadable");
     stop.cancel();
     engine.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_tells_what_happens_is_seen_to_stand_still() {
+    let house = House::on(Engine::Sqlite).await;
+    let app = &house.app;
+    while feed::pass(app).await.unwrap() > 0 {}
+    webhooks::pass(app).await.unwrap();
+    let numbers = house.send("GET", "/metrics", &[], "").await.text();
+    for engine in ["feed", "webhooks"] {
+        let number = format!("lango_engine_last_pass_seconds{{engine=\"{engine}\"}}");
+        assert!(numbers.contains(&number), "{numbers}");
+    }
+    let stand_still = async || {
+        app.pulse().beat(Part::Deadlines, app.clock().now());
+        pulse::keep(app).await.unwrap();
+        let check = house.ask(Role::Owner, "GET", "/api/v1/check", "").await.ok(200);
+        check["findings"].to_string().matches("has stood still for 10m").count()
+    };
+    assert_eq!(stand_still().await, 0);
+    app.clock().set(app.clock().now() + Span::minutes(10));
+    assert_eq!(stand_still().await, 2, "the deadlines are kept, the feed and the webhooks are not");
+    feed::pass(app).await.unwrap();
+    webhooks::pass(app).await.unwrap();
+    assert_eq!(stand_still().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_heard_more_than_there_is_after_a_restore_is_told_so() {
+    let house = House::on(Engine::Sqlite).await;
+    let (app, tenant, stop) = (house.app.clone(), house.ours.tenant, CancellationToken::new());
+    while feed::pass(&app).await.unwrap() > 0 {}
+    let last = last_place(&app).await;
+    let heard = (last + 5).to_string();
+    let engine = tokio::spawn(feed::run(app.clone(), stop.clone()));
+    let begin = read_events(&house, &[("last-event-id", &heard)], 1).await;
+    assert_eq!(begin, [(last, "reset".to_owned())]);
+    // Who listens on hears the next, although its place is one that he had before.
+    let listener = tokio::spawn({
+        let mut listener = Listener::new(&app, tenant, Some(last + 5)).await.unwrap();
+        assert_eq!(listener.began_anew(), Some(last));
+        async move { heard_one(&mut listener).await }
+    });
+    write(&app, tenant, "after the restore", Span::ZERO).await;
+    assert_eq!(listener.await.unwrap(), "after the restore");
+    let rest = read_events(&house, &[("last-event-id", &last.to_string())], 1).await;
+    assert_eq!(rest[0].1, "after the restore", "who comes back with the id of the reset goes on");
+    stop.cancel();
+    engine.await.unwrap();
+}
+
+async fn heard_one(listener: &mut Listener) -> String {
+    heard(listener, 1).await.remove(0)
 }

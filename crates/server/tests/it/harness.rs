@@ -88,13 +88,18 @@ const TIMEOUTS: Timeouts =
 impl Harness {
     /// Hotel ABC, with no router yet.
     pub(crate) async fn on(engine: Engine) -> Harness {
+        Harness::at(engine, NOON).await
+    }
+
+    /// The same at another time, for stories with a program that has a clock of its own.
+    pub(crate) async fn at(engine: Engine, start: Timestamp) -> Harness {
         let migrations = lango_store::schema::MIGRATIONS;
         let store = match engine {
             Engine::Sqlite => lango_store::testing::sqlite(migrations).await,
             Engine::Postgres => lango_store::testing::postgres(migrations).await,
         };
         let database: Store = (*store).clone();
-        let app = App::new(database, Clock::manual(NOON), SecretKey::from_bytes(&[7; 32]));
+        let app = App::new(database, Clock::manual(start), SecretKey::from_bytes(&[7; 32]));
         let founding = Founding {
             business: "Hotel ABC WiFi".to_owned(),
             email: "owner@abc.example".to_owned(),
@@ -103,7 +108,7 @@ impl Harness {
             zone: None,
             language: Language::En,
         };
-        let tenant = found_tenant(&app, founding, &asked::By::cli(), NOON).await.unwrap().tenant;
+        let tenant = found_tenant(&app, founding, &asked::By::cli(), start).await.unwrap().tenant;
         let routers = BTreeMap::new();
         Harness { app, tenant, routers, customers: 0, receipts: 0, _store: store }
     }

@@ -1,7 +1,7 @@
 //! A router comes out of its box: what the program prints is pasted into its terminal, and
 //! `lango router test` proves each line of it.
 
-use crate::cli::{INIT, Shop};
+use crate::cli::{INIT, Shop, until};
 use crate::harness::browses;
 use lango_router_sim::{MacAddress, Router, RouterSim, Row, Settings, SystemClock, Trap};
 use serde_json::Value;
@@ -355,4 +355,89 @@ fn a_made_up_password_is_said_once_and_nothing_is_asked_of_a_database() {
     assert_ne!(one["password"], other["password"]);
     assert_eq!(one["next"], "lango router add 'Lobby 2' apis://ROUTER --user lango");
     assert!(!shop.path().exists());
+}
+
+/// Everything that setup by RADIUS writes into.
+const RADIUS_MENUS: [&str; 5] =
+    ["/radius", "/radius/incoming", "/ip/hotspot/profile", "/ppp/aaa", "/ip/firewall/filter"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_that_was_set_up_for_radius_passes_every_step() {
+    for (version, major) in [(SEVEN, "7"), (SIX, "6")] {
+        let (sim, shop) = (fresh(version), shop());
+        let router = sim.router();
+        let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (port, name) = (free.to_string(), "Lobby");
+        let hotspot = printed(&shop, &LOGIN, &["--hotspot", "bridge", "--routeros", major]);
+        assert_eq!(paste(router, &hotspot), []);
+        let setup = ["router", "setup", name, "--from", "127.0.0.1", "--radius", "--json"];
+        let more = ["--orders-port", &port, "--routeros", major];
+        let printed = shop.lango(&[&setup[..], &more].concat()).ok().json();
+        let commands = printed["lines"].as_array().unwrap().iter();
+        let text: Vec<&str> = commands.map(|line| line["command"].as_str().unwrap()).collect();
+        let text = text.join("\n");
+        assert_eq!(paste(router, &text), [], "{version}");
+        let rows = || -> Vec<String> {
+            RADIUS_MENUS.iter().flat_map(|menu| router.rows(menu)).map(|row| shown(&row)).collect()
+        };
+        let before = rows();
+        assert_eq!(paste(router, &text), [], "a second time");
+        assert_eq!(rows(), before, "a second time changes nothing");
+        let all = before.join("\n");
+        for said in ["require-message-auth=yes-for-request-resp", "timeout=1s", "use-radius=true"] {
+            assert!(all.contains(said), "{said}: {all}");
+        }
+
+        // Added with another secret it is deaf, and told as such.
+        let address = format!("radius://127.0.0.1:{port}");
+        let add = |name: &str, secret: &str| {
+            shop.lango(&["router", "add", name, &address, "--password", secret]).ok();
+        };
+        add("Wrong", "another one of sixteen");
+        let wrong = complaints(&shop, "Wrong");
+        let deaf = wrong.iter().find(|(step, _)| step == "disconnect").expect("it is told");
+        assert!(
+            deaf.1.contains(&format!("/radius incoming set accept=yes port={port}")),
+            "{deaf:?}"
+        );
+        shop.lango(&["router", "remove", "Wrong"]).ok();
+
+        // The ports of this server are not the usual ones.
+        add(name, printed["secret"].as_str().unwrap());
+        let server = shop.serve();
+        let listeners = std::fs::read_to_string(shop.path().join("listeners.json")).unwrap();
+        let listeners: Value = serde_json::from_str(&listeners).unwrap();
+        let port_of = |purpose: &str| {
+            let address = listeners[purpose].as_str().unwrap();
+            address.rsplit_once(':').unwrap().1.to_owned()
+        };
+        let entry = router.rows("/radius")[0].text(".id").unwrap().to_string();
+        let (login, report) = (port_of("radius_authentication"), port_of("radius_accounting"));
+        let ports = [("authentication-port", login.as_str()), ("accounting-port", &report)];
+        router.set("/radius", &entry, &ports).unwrap();
+        let heard_of = complaints(&shop, name);
+        let unheard = BTreeSet::from(["heard", "secret", "signature", "clock"]);
+        assert_eq!(steps(&heard_of), unheard, "nobody has logged in yet: {heard_of:?}");
+
+        // One customer comes and goes, and everything is proven.
+        shop.lango(&["plan", "add", "1 hour", "--price", "20", "--time", "1h"]).ok();
+        let sold = shop.lango(&["voucher", "create", "--plan", "1 hour"]).ok().out;
+        let code = sold.trim().replace('-', "");
+        let phone = MacAddress([2, 0, 0, 0, 0, 7]);
+        router.join(phone);
+        until("the server knows the router", || {
+            let nases = shop.lango(&["radius", "nases", "--json"]).ok().json();
+            nases[0]["takes_orders"] == true
+        });
+        router.sign_in(phone, &code, &code).await.unwrap();
+        assert!(browses(router, phone));
+        until("everything is proven", || complaints(&shop, name).is_empty());
+        until("all is well", || shop.lango(&["check"]).code == 0);
+        let check = shop.lango(&["check"]).ok().out;
+        assert!(check.contains("proven") && check.contains("required"), "{check}");
+        shop.lango(&["radius", "signing", name, "off"]).ok();
+        let off = shop.lango(&["check"]).fails(1, &[]);
+        assert!(off.out.contains("CVE-2024-3596"), "{off:?}");
+        drop(server);
+    }
 }

@@ -6,6 +6,7 @@
 mod backups;
 mod checks;
 mod enforcements;
+mod freeradius;
 mod jobs;
 mod migrating;
 mod plans;

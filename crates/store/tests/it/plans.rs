@@ -1,7 +1,10 @@
 //! How both databases run the statements of the program, once there are rows.
 
+use lango_domain::ids::{ActivityId, Id, TenantId, WebhookId};
+use lango_domain::time::{Span, Timestamp};
 use lango_store::checks::{Plan, general_plan};
-use lango_store::{Sql, Store, Tx, sql};
+use lango_store::webhooks::{self, Due, Webhook};
+use lango_store::{Error, Sql, Store, Tx, sql};
 
 use crate::{seed, sources};
 
@@ -92,6 +95,8 @@ const HOT: &[(&str, &str)] = &[
     ("activity::OF_ROUTER_BACKWARDS", "activity_of_router"),
     ("activity::UNPLACED", "activity_unplaced"),
     ("activity::NEWS", "activity_news"),
+    ("webhooks::WAITING", "webhook_queue_of"),
+    ("webhooks::CLAIM", "webhook_queue_of"),
 ];
 
 /// The key of the table, whatever the database calls its index.
@@ -102,7 +107,7 @@ const PRIMARY: &str = "the key";
 const SELDOM: &str = "grants::FOR_NEW_ROUTER";
 
 /// What sorts what it has found, because that is little: a batch, or the rows of one thing.
-const SORTS: &[&str] = &["grants::DUE", "sessions::OPEN_ON"];
+const SORTS: &[&str] = &["grants::DUE", "sessions::OPEN_ON", "webhooks::WAITING"];
 
 async fn no_statement_reads_a_large_table_whole(store: &Store) {
     fill(store).await;
@@ -154,10 +159,41 @@ fn whole_read(plan: &Plan) -> Option<&String> {
 
 async fn fill(store: &Store) {
     seed::fill(store, seed::Size { grants: 6_000, sessions: 3_000 }).await.unwrap();
+    store.write(async |tx: &mut Tx<'_>| queue_much(tx).await).await.unwrap();
     if store.url().sqlite_path().is_none() {
         const ANALYZE: Sql = sql!("ANALYZE");
         store.write(async |tx: &mut Tx<'_>| tx.execute(ANALYZE, &[]).await).await.unwrap();
     }
+}
+
+/// Twenty webhooks with long queues.
+async fn queue_much(tx: &mut Tx<'_>) -> Result<(), Error> {
+    const A_TENANT: Sql = sql!("SELECT MIN(id) FROM tenants");
+    let (tenant, now): (TenantId, _) = (tx.one(A_TENANT, &[]).await?, Timestamp::from_micros(1));
+    for number in 0..20 {
+        let webhook = Webhook {
+            id: WebhookId::from_raw(number),
+            tenant,
+            url: "https://shop.example/".to_owned(),
+            topics: Vec::new(),
+            secret: Vec::new(),
+            created_at: now,
+            off_since: None,
+            given_up: None,
+            version: 1,
+        };
+        webhooks::insert(tx, &webhook).await?;
+        let due = |place| Due {
+            webhook: webhook.id,
+            activity: ActivityId::from_raw(place),
+            tenant,
+            place,
+            attempt: 0,
+            since: now + Span::millis(place),
+        };
+        webhooks::queue(tx, &(1..=250).map(due).collect::<Vec<_>>()).await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

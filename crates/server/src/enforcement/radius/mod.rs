@@ -2,6 +2,7 @@
 //! end or change sessions that live. What such a router holds is what it reports: accounting.
 
 mod orders;
+pub mod setup;
 
 use crate::app::App;
 use crate::enforcement::{ConfirmedBy, DriverError, Observed, Order, Outcome, Survey};
@@ -208,16 +209,7 @@ impl RadiusNas {
         if now.since(self.pinged_at) < PING_EVERY {
             return Ok(());
         }
-        let asked = self
-            .desk
-            .order(|identifier| {
-                let mut draft = Draft::disconnect_request(identifier);
-                draft.put(USER_NAME, NOBODY)?;
-                draft.put(ACCT_SESSION_ID, NOBODY)?;
-                Ok(draft)
-            })
-            .await;
-        match asked {
+        match self.desk.order(|identifier| Probe::Disconnect.draft(identifier)).await {
             // Whatever it says, it hears us and knows the secret.
             Ok(_) => {
                 self.pinged_at = now;
@@ -233,6 +225,36 @@ impl RadiusNas {
     pub fn observed(&self) -> &Observed {
         &self.observed
     }
+}
+
+/// An order about nobody: whatever a NAS says to it, it hears us and knows the secret.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Probe {
+    /// To end his session.
+    Disconnect,
+    /// To change it.
+    Change,
+}
+
+impl Probe {
+    fn draft(self, identifier: u8) -> Result<Draft, EncodeError> {
+        let mut draft = match self {
+            Probe::Disconnect => Draft::disconnect_request(identifier),
+            Probe::Change => Draft::coa_request(identifier),
+        };
+        draft.put(USER_NAME, NOBODY)?;
+        draft.put(ACCT_SESSION_ID, NOBODY)?;
+        Ok(draft)
+    }
+}
+
+/// Gives an order about nobody.
+///
+/// # Errors
+/// There was no answer; why, in words for an operator.
+pub async fn probe(address: SocketAddr, secret: Secret, probe: Probe) -> Result<Answer, String> {
+    let asked = Desk::new(address, secret).order(|identifier| probe.draft(identifier)).await;
+    asked.map_err(|silent| crate::observe::chain(&silent))
 }
 
 /// The session's own identifiers, octet by octet, and nothing else: a stray attribute is refused

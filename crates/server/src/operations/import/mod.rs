@@ -13,7 +13,7 @@ pub use self::sheet::{Fault, MOST_LINES};
 use crate::app::App;
 use crate::operations::asked::{self, By, Entry, KeyReused};
 use crate::operations::install_grants::{self, install};
-use lango_domain::ids::{CustomerId, GrantId, RouterId, TenantId};
+use lango_domain::ids::{CustomerId, RouterId, TenantId};
 use lango_domain::phone_number::PhoneNumber;
 use lango_domain::time::Timestamp;
 use lango_store::customers::Customer;
@@ -144,7 +144,7 @@ pub async fn import(
     by: &By,
     now: Timestamp,
 ) -> Result<Report, ImportError> {
-    if let Some(done) = done_before(app, import.subject, by).await? {
+    if let Some(done) = done_before(app, by).await? {
         return Ok(done);
     }
     let shop = Shop::open(app, import.tenant).await?;
@@ -167,23 +167,23 @@ pub async fn import(
 
 /// What a request with the same key made: looked for first, because what it made is there now and
 /// would be in its own way.
-async fn done_before(app: &App, subject: Subject, by: &By) -> Result<Option<Report>, ImportError> {
+async fn done_before(app: &App, by: &By) -> Result<Option<Report>, ImportError> {
     if by.request.is_none() {
         return Ok(None);
     }
     let by = by.clone();
     let made = app
         .store()
-        .read(async move |tx: &mut Tx<'_>| asked::made_before::<GrantId>(tx, &by).await)
+        .read(async move |tx: &mut Tx<'_>| asked::numbers_before(tx, &by).await)
         .await??;
-    Ok(made.map(|made| replayed(subject, made.len())))
+    Ok(made.map(|made| replayed(&made)))
 }
 
-fn replayed(subject: Subject, made: usize) -> Report {
-    match subject {
-        Subject::Customers => report(false, made, 0, Faults::default()),
-        Subject::Services | Subject::Vouchers => report(false, 0, made, Faults::default()),
-    }
+/// The same report again, from what [`write`] has kept.
+fn replayed(made: &[i64]) -> Report {
+    let count = |place: usize| made.get(place).and_then(|made| usize::try_from(*made).ok());
+    let (customers, grants) = (count(0).unwrap_or_default(), count(1).unwrap_or_default());
+    report(false, customers, grants, Faults::default())
 }
 
 fn report(dry_run: bool, customers: usize, grants: usize, faults: Faults) -> Report {
@@ -417,13 +417,13 @@ async fn write(
     let (desk, by, tenant, plans) = (app.clone(), by.clone(), shop.tenant.id, shop.plans.clone());
     app.store()
         .attempt(async move |tx: &mut Tx<'_>| {
-            match asked::made_before::<GrantId>(tx, &by).await? {
+            match asked::numbers_before(tx, &by).await? {
                 Err(reused) => return Ok(Err(reused.into())),
-                Ok(Some(made)) => return Ok(Ok(replayed(subject, made.len()))),
+                Ok(Some(made)) => return Ok(Ok(replayed(&made))),
                 Ok(None) => {}
             }
             lango_store::customers::insert_all(tx, &batch.customers).await?;
-            let mut made: Vec<GrantId> = Vec::new();
+            let mut grants = 0;
             for (place, plan) in plans.iter().enumerate() {
                 let of_plan: Vec<install_grants::Newcomer> = batch
                     .grants
@@ -431,20 +431,10 @@ async fn write(
                     .filter(|(of, _)| *of == place)
                     .map(|(_, newcomer)| newcomer.clone())
                     .collect();
-                let grants = install(tx, &desk, plan, &of_plan, &by.actor, now).await?;
-                made.extend(grants.into_iter().map(|stored| stored.grant.id));
+                grants += install(tx, &desk, plan, &of_plan, &by.actor, now).await?.len();
             }
-            let (customers, grants) = (batch.customers.len(), made.len());
-            match subject {
-                Subject::Customers => {
-                    let made: Vec<CustomerId> =
-                        batch.customers.iter().map(|customer| customer.id).collect();
-                    asked::keep_made(tx, &by, &made, now).await?;
-                }
-                Subject::Services | Subject::Vouchers => {
-                    asked::keep_made(tx, &by, &made, now).await?;
-                }
-            }
+            let customers = batch.customers.len();
+            asked::keep_numbers(tx, &by, &[customers as i64, grants as i64], now).await?;
             let detail =
                 format!("{} from a table: {customers} customers, {grants} grants", subject.word());
             let entry = Entry::of(tenant, "imported", detail);

@@ -114,6 +114,14 @@ impl Row {
     }
 }
 
+/// Where a row stands. The reader notes its place before it passes over empty lines.
+fn line_of(text: &[u8], position: &csv::Position) -> u64 {
+    let begin = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = text.get(begin..).unwrap_or_default();
+    let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    position.line() + empty.filter(|byte| **byte == b'\n').count() as u64
+}
+
 /// Reads a table. Lines that cannot be read are faults; the others are there all the same, so that
 /// all that is wrong is told at once.
 pub(super) fn read(text: &[u8], columns: &'static [Column], faults: &mut Faults) -> Vec<Row> {
@@ -132,7 +140,7 @@ pub(super) fn read(text: &[u8], columns: &'static [Column], faults: &mut Faults)
     for record in reader.byte_records() {
         // From memory nothing fails but memory itself.
         let Ok(record) = record else { break };
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| line_of(text, position));
         let cells = match cells(&record) {
             Ok(cells) => cells,
             Err(place) => {

@@ -58,7 +58,10 @@ impl Report {
     /// Reads a report. None: it is one that nobody can take, and to which no answer is due.
     pub(in crate::radius) fn read(nas: &Nas, packet: &Packet<'_>, now: Timestamp) -> Option<Told> {
         let (router, tenant) = (nas.router, nas.tenant);
-        let at = happened_at(packet, now);
+        let (at, clock_ahead) = happened_at(packet, now);
+        if let Some(ahead) = clock_ahead {
+            nas.note_clock(ahead);
+        }
         let what = match Status::of(packet)? {
             Status::Start => What::Start,
             Status::Interim => What::Interim,
@@ -91,15 +94,16 @@ impl Report {
     }
 }
 
-/// When it happened: by the NAS's clock if that is sane, else by how long it says it waited.
-fn happened_at(packet: &Packet<'_>, now: Timestamp) -> Timestamp {
+/// When it happened: by the NAS's clock if that is sane, else by how long it says it waited. And how
+/// many seconds its clock is ahead of ours, if it says what time it is.
+fn happened_at(packet: &Packet<'_>, now: Timestamp) -> (Timestamp, Option<i64>) {
     let delay = Span::seconds(i64::from(packet.read(ACCT_DELAY_TIME).unwrap_or_default()));
     let waited = now - delay.min(LONGEST_DELAY);
     let said = packet
         .read(EVENT_TIMESTAMP)
         .map(|seconds| Timestamp::from_micros(i64::from(seconds) * 1_000_000));
-    match said {
-        Some(said) if said.since(waited).max(waited.since(said)) <= SKEW => said.min(now),
-        _ => waited,
-    }
+    let Some(said) = said else { return (waited, None) };
+    let is_sane = said.since(waited).max(waited.since(said)) <= SKEW;
+    let ahead_seconds = (said.micros() - waited.micros()) / 1_000_000;
+    (if is_sane { said.min(now) } else { waited }, Some(ahead_seconds))
 }

@@ -126,7 +126,9 @@ impl Batch {
 
     fn apply(&mut self, app: &App, report: &Report, now: Timestamp) {
         let known = self.sessions.remove(&report.key);
-        let grant = self.owners.of(app, report);
+        // A name that is used again is the same customer's.
+        let of_known = known.as_ref().and_then(|known| known.grant);
+        let grant = self.owners.of(app, report).or(of_known);
         let before = known.as_ref().map(|known| (known.input, known.output));
         let Merged { session, replaced, turn } = merge(known, report, grant, app.id(now), now);
         let before = if replaced.is_some() { None } else { before };

@@ -8,7 +8,7 @@ use lango_domain::quantity::Speed;
 use lango_radius::accounting::MIKROTIK_TOTAL_LIMIT;
 use lango_radius::dictionary::{
     ACCT_INTERIM_INTERVAL, CLASS, FRAMED_IP_ADDRESS, FRAMED_PROTOCOL, MIKROTIK_ADDRESS_LIST,
-    MIKROTIK_RATE_LIMIT, SERVICE_TYPE, SESSION_TIMEOUT, WISPR_BANDWIDTH_MAX_DOWN,
+    MIKROTIK_RATE_LIMIT, PORT_LIMIT, SERVICE_TYPE, SESSION_TIMEOUT, WISPR_BANDWIDTH_MAX_DOWN,
     WISPR_BANDWIDTH_MAX_UP,
 };
 use lango_radius::{Draft, EncodeError};
@@ -33,6 +33,9 @@ pub(super) fn write(
     if is_ppp {
         draft.put(SERVICE_TYPE, 2)?;
         draft.put(FRAMED_PROTOCOL, 1)?;
+    } else {
+        // Without it RouterOS lets one device in: `shared-users` of its default profile.
+        draft.put(PORT_LIMIT, u32::from(decision.devices))?;
     }
     if let Some(lasts) = decision.lasts {
         let seconds = (lasts.as_millis() + 999) / 1_000;
@@ -44,6 +47,9 @@ pub(super) fn write(
     }
     if let Some(speed) = decision.speed {
         put_speed(draft, speed)?;
+        let bits = |bits: u64| u32::try_from(bits).unwrap_or(u32::MAX);
+        draft.put(WISPR_BANDWIDTH_MAX_UP, bits(speed.upload))?;
+        draft.put(WISPR_BANDWIDTH_MAX_DOWN, bits(speed.download))?;
     }
     if decision.is_walled {
         draft.put(MIKROTIK_ADDRESS_LIST, WALLED)?;
@@ -54,11 +60,8 @@ pub(super) fn write(
     draft.put(ACCT_INTERIM_INTERVAL, fastrand::u32(INTERIM - JITTER..=INTERIM + JITTER))
 }
 
-/// The router's view: what it receives is what the customer sends.
+/// The router's view: what it receives is what the customer sends. Also as part of an order, where
+/// RouterOS refuses other makes' words for it.
 pub(crate) fn put_speed(draft: &mut Draft, speed: Speed) -> Result<(), EncodeError> {
-    let (up, down) = (speed.upload, speed.download);
-    draft.put(MIKROTIK_RATE_LIMIT, &format!("{up}/{down}"))?;
-    let bits = |bits: u64| u32::try_from(bits).unwrap_or(u32::MAX);
-    draft.put(WISPR_BANDWIDTH_MAX_UP, bits(up))?;
-    draft.put(WISPR_BANDWIDTH_MAX_DOWN, bits(down))
+    draft.put(MIKROTIK_RATE_LIMIT, &format!("{}/{}", speed.upload, speed.download))
 }

@@ -89,7 +89,7 @@ pub(in crate::radius) async fn run(app: App, questions: Questions) {
 
 /// Who asked and is not told hears nothing: his sender is dropped.
 async fn answer(app: &App, batch: Vec<Question>) {
-    let (asked, replies): (Vec<(TenantId, Sought)>, Vec<oneshot::Sender<Option<Found>>>) = batch
+    let (asked, replies): (Vec<_>, Vec<_>) = batch
         .into_iter()
         .map(|Question { tenant, sought, reply }| ((tenant, sought), reply))
         .unzip();

@@ -17,8 +17,9 @@ use crate::radius::directory::Nas;
 use crate::radius::identity::{self, Pass};
 use decision::{Decision, Refusal};
 use lango_domain::access::Access;
-use lango_domain::grant::{Event, State};
+use lango_domain::grant::{Event, Grant, State};
 use lango_domain::ids::GrantId;
+use lango_domain::language::Language;
 use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
 use lango_radius::{Code, Credentials, Draft, EncodeError, Sealed, VerifiedRequest};
@@ -43,6 +44,11 @@ pub(super) enum Silence {
     /// The answer does not fit into a packet.
     #[error("the answer cannot be written")]
     Encode(#[from] EncodeError),
+}
+
+/// What a customer reads whose grant gives nothing now.
+pub(crate) fn why_off(grant: &Grant, language: Language) -> String {
+    sentences::sentence(&decision::refusal(grant), language)
 }
 
 /// Where logins are decided.

@@ -5,12 +5,12 @@ use crate::operations::asked::By;
 use crate::web::Entrance;
 use crate::web::api::problem::Problem;
 use crate::web::api::rate::Taken;
+use crate::web::listen::client_address::Origin;
 use axum::http::HeaderMap;
 use lango_domain::ids::TenantId;
 use lango_domain::role::{Permission, Role};
 use lango_store::Tx;
 use lango_store::tenants::TokenLine;
-use std::net::IpAddr;
 use std::time::Instant;
 
 /// The header by which a platform token says which business it means.
@@ -64,7 +64,7 @@ impl Caller {
     pub(crate) async fn of(
         entrance: &Entrance,
         headers: &HeaderMap,
-        from: IpAddr,
+        from: Origin,
     ) -> Result<Caller, Problem> {
         let shown = shown(headers)
             .ok_or_else(|| Problem::unauthorized("send Authorization: Bearer TOKEN"))?;

@@ -7,7 +7,7 @@ use crate::web::Entrance;
 use crate::web::api::caller::{Caller, Ground};
 use crate::web::api::problem::Problem;
 use crate::web::api::words::read_json;
-use crate::web::listen::client_address::ClientAddress;
+use crate::web::listen::client_address::{ClientAddress, Origin};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
@@ -132,6 +132,11 @@ impl Sign {
         Sign { status: StatusCode::NO_CONTENT, changes: true, ..sign }
     }
 
+    /// What it is about has no version, so there is nothing that If-Match could expect.
+    pub(crate) fn unversioned(self) -> Sign {
+        Sign { changes: false, ..self }
+    }
+
     pub(crate) fn about(self, tag: &'static str, says: &'static str) -> Sign {
         Sign { tag, says, ..self }
     }
@@ -214,7 +219,8 @@ pub(crate) trait Taken: Sized + Send + 'static {
     fn read(headers: &HeaderMap, body: Bytes) -> Result<Self, Problem>;
 }
 
-/// No body; one that comes all the same is left unread.
+/// No body. One that comes all the same is read within the same bounds as any other and thrown away:
+/// left unread it would cost the caller his connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Nothing;
 
@@ -440,7 +446,10 @@ impl Doors {
             let handle = handle.clone();
             async move {
                 match pass::<P, Q, B, G>(here, request, needs, makes).await {
-                    Ok(ask) => handle(ask).await.into_response(),
+                    Ok(ask) => {
+                        let left = ask.caller.left;
+                        with_limit(handle(ask).await.into_response(), left)
+                    }
                     Err(problem) => problem.into_response(),
                 }
             }
@@ -524,7 +533,7 @@ where
     G: Ground,
 {
     let (mut parts, body) = request.into_parts();
-    let caller = Caller::of(&here, &parts.headers, address(&parts)).await?;
+    let caller = Caller::of(&here, &parts.headers, origin(&parts)).await?;
     caller.needs(needs)?;
     let ground = G::of(&caller)?;
     let path = path(&mut parts).await?;
@@ -563,8 +572,8 @@ fn expected(headers: &HeaderMap) -> Result<Option<i64>, Problem> {
 }
 
 /// From where somebody asks, as the listener found out.
-fn address(parts: &Parts) -> std::net::IpAddr {
-    parts.extensions.get::<ClientAddress>().copied().unwrap_or_default().0
+fn origin(parts: &Parts) -> Origin {
+    parts.extensions.get::<ClientAddress>().copied().unwrap_or_default().0.into()
 }
 
 /// The whole body: not too large, and not drop by drop.
@@ -609,7 +618,7 @@ fn by(caller: &Caller, parts: &Parts, body: &Bytes, makes: bool) -> Result<By, P
 pub(crate) struct Guest<B> {
     pub(crate) here: Entrance,
     pub(crate) tenant: TenantId,
-    pub(crate) from: std::net::IpAddr,
+    pub(crate) from: Origin,
     pub(crate) body: B,
 }
 
@@ -644,7 +653,7 @@ where
     B: DeserializeOwned + JsonSchema + Send + 'static,
 {
     let (parts, body) = request.into_parts();
-    let from = address(&parts);
+    let from = origin(&parts);
     if let super::rate::Taken::Wait(seconds) =
         here.limits.guests.take(from, std::time::Instant::now())
     {

@@ -49,7 +49,8 @@ async fn listen(ask: &Ask<(), EventsQuery>) -> Result<Raw, Problem> {
     let until = ask.caller.token().expires_at.map_or(latest, |expires_at| expires_at.min(latest));
     let clock = ask.here.app.clock().clone();
     let over = async move { clock.sleep_until(until).await };
-    let events = events(listener).take_until(Box::pin(over));
+    let reset = stream::iter(listener.began_anew().map(|last| Ok(reset(last))));
+    let events = reset.chain(events(listener)).take_until(Box::pin(over));
     let alive = KeepAlive::new().interval(ALIVE_EVERY);
     Ok(Raw { response: Sse::new(events).keep_alive(alive).into_response() })
 }
@@ -61,6 +62,12 @@ fn events(listener: Listener) -> impl Stream<Item = Result<Event, Infallible>> {
         Some((lines, listener))
     });
     batches.flat_map(|lines| stream::iter(lines.into_iter().map(|placed| Ok(event(&placed)))))
+}
+
+/// Who heard more than there is here has to look around again: an older backup was restored.
+fn reset(last: i64) -> Event {
+    let data = serde_json::json!({ "last": last }).to_string();
+    Event::default().id(last.to_string()).event("reset").data(data)
 }
 
 fn event(placed: &Arc<Placed>) -> Event {

@@ -12,6 +12,7 @@ pub(crate) mod grants;
 pub(crate) mod imports;
 pub(crate) mod jobs;
 pub(crate) mod list;
+pub(crate) mod nases;
 pub(crate) mod openapi;
 pub(crate) mod overview;
 pub(crate) mod payments;
@@ -45,6 +46,7 @@ pub(crate) fn doors() -> Doors {
     customers::open(&mut doors);
     plans::open(&mut doors);
     routers::open(&mut doors);
+    nases::open(&mut doors);
     enforcements::open(&mut doors);
     sessions::open(&mut doors);
     activity::open(&mut doors);

@@ -23,7 +23,8 @@ null. With `Accept: text/csv` a list answers with all of its rows as a table.
 A POST that makes something may be repeated with the same `Idempotency-Key`: it makes nothing twice,
 whatever broke in between. A change may say in `If-Match` which `ETag` it expects.
 
-Errors are RFC 9457.";
+Errors are RFC 9457. A path that does not know a method answers 405, with the methods that it knows in
+`Allow`.";
 
 /// The document.
 pub(crate) fn document(doors: &mut Doors) -> Value {
@@ -215,13 +216,12 @@ fn responses(door: &Door) -> Value {
     let mut problem = |status: StatusCode| {
         all[status.as_str()] = json!({ "$ref": "#/components/responses/Problem" });
     };
-    for status in [400, 401, 403, 404, 429, 500, 503] {
+    // A body is read where none is wanted, too: it can be too slow or too large everywhere.
+    for status in [400, 401, 403, 404, 408, 413, 429, 500, 503] {
         problem(StatusCode::from_u16(status).unwrap_or_default());
     }
     if door.takes.is_some() {
-        for status in [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::UNSUPPORTED_MEDIA_TYPE] {
-            problem(status);
-        }
+        problem(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
     if door.method != Method::GET {
         for status in [StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY] {
@@ -235,20 +235,27 @@ fn responses(door: &Door) -> Value {
 }
 
 fn success(door: &Door) -> Value {
-    let Some(Content { kind, schema }) = &door.answers else {
-        return json!({ "description": "Done" });
-    };
-    let mut content = json!({ *kind: { "schema": schema } });
-    if door.list {
-        content["text/csv; charset=utf-8"] = json!({ "schema": { "type": "string" } });
-    }
     let mut headers = json!({});
     if door.makes {
         headers["Location"] =
             json!({ "description": "Where it is", "schema": { "type": "string" } });
     }
-    if door.changes {
+    if !door.to_guests {
+        headers["RateLimit"] = json!({
+            "description": "How many requests are left to the token",
+            "schema": { "type": "string" },
+        });
+    }
+    if door.changes && door.answers.is_some() {
         headers["ETag"] = json!({ "description": "Its version", "schema": { "type": "string" } });
     }
-    json!({ "description": "Done", "content": content, "headers": headers })
+    let mut success = json!({ "description": "Done", "headers": headers });
+    if let Some(Content { kind, schema }) = &door.answers {
+        success["content"] = json!({ *kind: { "schema": schema } });
+        if door.list {
+            success["content"]["text/csv; charset=utf-8"] =
+                json!({ "schema": { "type": "string" } });
+        }
+    }
+    success
 }

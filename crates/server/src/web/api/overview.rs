@@ -10,7 +10,7 @@ use lango_store::Tx;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The diagnosis, as `lango check --json` prints it.
+/// The diagnosis, as `lango check --json` prints it; the database is the operator's alone.
 #[derive(Serialize, JsonSchema, Debug)]
 #[serde(transparent)]
 struct Check(serde_json::Map<String, serde_json::Value>);

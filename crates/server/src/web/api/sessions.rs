@@ -8,8 +8,8 @@ use crate::web::api::table::Paged;
 use crate::web::api::words::Whole;
 use lango_domain::ids::{GrantId, RouterId, SessionId};
 use lango_domain::mac_address::MacAddress;
-use lango_domain::time::Timestamp;
-use lango_store::{Order, Tx, sessions};
+use lango_domain::time::{Span, Timestamp};
+use lango_store::{Order, Tx, radius, sessions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -96,6 +96,44 @@ impl From<grants::Grant> for Usage {
             data_allowed_bytes: grant.data_allowed_bytes,
             devices_online: grant.devices_online,
         }
+    }
+}
+
+/// What a grant used in an hour, or in a whole day where that is more than 40 days ago.
+#[derive(Serialize, JsonSchema, Debug)]
+struct HourOfUsage {
+    from: Timestamp,
+    to: Timestamp,
+    /// What the customer sent
+    upload_bytes: u64,
+    /// What the customer received
+    download_bytes: u64,
+}
+
+impl From<radius::Used> for HourOfUsage {
+    fn from(used: radius::Used) -> HourOfUsage {
+        HourOfUsage {
+            from: used.from,
+            to: used.to,
+            upload_bytes: used.input.as_bytes(),
+            download_bytes: used.output.as_bytes(),
+        }
+    }
+}
+
+/// Of which time.
+#[derive(Deserialize, JsonSchema, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+struct HoursQuery {
+    /// Seven days before `to` unless it is said
+    from: Option<Timestamp>,
+    /// Now unless it is said
+    to: Option<Timestamp>,
+}
+
+impl Paged for HoursQuery {
+    fn going_on(&self, _: Option<String>) -> HoursQuery {
+        self.clone()
     }
 }
 
@@ -189,6 +227,23 @@ pub(crate) fn open(doors: &mut Doors) {
     doors.open(of_grant, async |ask: Ask<GrantId>| {
         Ok(Reply::ok(Usage::from(grants::one(&ask, ask.path).await?)))
     });
+    let hours = Sign::list("/api/v1/grants/{grant}/usage/hours", "list_usage_of_grant")
+        .about("usage", "What a grant used, hour by hour, for graphs");
+    doors.open_list(hours, async |ask: Ask<GrantId, HoursQuery>| hours_of(&ask).await);
+}
+
+/// No page can be long: there are 40 days of hours, and days for little more than a year.
+async fn hours_of(ask: &Ask<GrantId, HoursQuery>) -> Result<Reply<Page<HourOfUsage>>, Problem> {
+    let grant = grants::one(ask, ask.path).await?.id;
+    let to = ask.query.to.unwrap_or(ask.now());
+    let from = ask.query.from.unwrap_or(to - Span::days(7));
+    if to < from {
+        return Err(Problem::invalid("it ends before it begins").at("to"));
+    }
+    let read = async move |tx: &mut Tx<'_>| radius::usage(tx, grant, from, to).await;
+    let used = ask.here.app.store().read(read).await?;
+    let items = used.into_iter().map(HourOfUsage::from).collect();
+    Ok(Reply::ok(Page { items, next: None }))
 }
 
 async fn page(ask: &Ask<(), SessionsQuery>) -> Result<Reply<Page<Session>>, Problem> {

@@ -1,5 +1,6 @@
 //! A list as a table of text (RFC 4180): all of its pages, one after the other, while they are read.
 
+use crate::sheet;
 use crate::web::api::door::{Answered, Ask, Content, Doors, NoQuery, Nothing, Reply, Sign};
 use crate::web::api::list::Page;
 use crate::web::api::problem::Problem;
@@ -82,8 +83,7 @@ where
     F: Future<Output = Result<Reply<Page<T>>, Problem>> + Send + 'static,
 {
     let first = handle(ask.going_on(None)).await?.into_page();
-    let heading = line(columns.iter().cloned());
-    let begin = Bytes::from(heading + &lines(&first.items, &columns));
+    let begin = Bytes::from(sheet::table(&first.items, &columns));
     let begin = stream::iter([Ok::<_, std::io::Error>(begin)]);
     let rest = stream::try_unfold(first.next, move |next| {
         let (handle, columns) = (handle.clone(), columns.clone());
@@ -93,7 +93,7 @@ where
             let page =
                 handle(ask).await.map_err(|_| std::io::Error::other("the list broke off"))?;
             let page = page.into_page();
-            Ok(Some((Bytes::from(lines(&page.items, &columns)), page.next)))
+            Ok(Some((Bytes::from(sheet::lines(&page.items, &columns)), page.next)))
         }
     });
     let body = Body::from_stream(futures_util::StreamExt::chain(begin, rest));
@@ -127,51 +127,6 @@ fn gather(schema: &Value, prefix: &str, found: &mut Vec<String>) {
     }
 }
 
-fn lines<T: Serialize>(rows: &[T], columns: &[String]) -> String {
-    rows.iter().map(|row| line(cells(row, columns))).collect()
-}
-
-fn cells<T: Serialize>(row: &T, columns: &[String]) -> Vec<String> {
-    // Rows are what went out as JSON a moment ago: serialising cannot fail.
-    let row = serde_json::to_value(row).unwrap_or_default();
-    columns.iter().map(|column| cell(&row, column).unwrap_or_default()).collect()
-}
-
-fn cell(value: &Value, column: &str) -> Option<String> {
-    let object = value.as_object()?;
-    if let Some(found) = object.get(column) {
-        return Some(match found {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        });
-    }
-    object.iter().find_map(|(name, value)| {
-        cell(value, column.strip_prefix(name.as_str())?.strip_prefix('_')?)
-    })
-}
-
-fn line(cells: impl IntoIterator<Item = String>) -> String {
-    let mut text = cells.into_iter().map(|cell| quoted(&cell)).collect::<Vec<_>>().join(",");
-    text.push_str("\r\n");
-    text
-}
-
-/// Quoted where RFC 4180 asks for it. What a spreadsheet would run as a formula gets an apostrophe
-/// in front, as OWASP advises: customers choose their own names.
-fn quoted(cell: &str) -> String {
-    let is_number = cell.parse::<f64>().is_ok();
-    let harmless = match cell.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t' | '\r') if !is_number => format!("'{cell}"),
-        _ => cell.to_owned(),
-    };
-    if harmless.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", harmless.replace('"', "\"\""))
-    } else {
-        harmless
-    }
-}
-
 impl Paged for NoQuery {
     fn going_on(&self, _: Option<String>) -> NoQuery {
         NoQuery {}
@@ -199,7 +154,7 @@ mod tests {
         ];
         let columns = columns::<Row>();
         assert_eq!(columns, ["name", "price_amount", "price_currency", "note"]);
-        let text = lines(&rows, &columns);
+        let text = sheet::lines(&rows, &columns);
         assert_eq!(text, "'=HYPERLINK(1),-50,KES,\r\n\"a, \"\"b\"\"\",-50,KES,x\r\n");
     }
 }

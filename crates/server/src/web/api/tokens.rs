@@ -107,6 +107,7 @@ pub(crate) fn open(doors: &mut Doors) {
         make(&ask, NewToken { tenant: Some(ask.tenant()), name, role, expires_at }).await
     });
     let remove = Sign::remove("/api/v1/tokens/{token}", "remove_token")
+        .unversioned()
         .about(TAG, "Take a key away; it opens nothing from now on")
         .needs(Permission::Own);
     doors.open(remove, async |ask: Ask<TokenId>| {
@@ -134,6 +135,7 @@ fn open_platform(doors: &mut Doors) {
         make(&ask, NewToken { tenant: None, name, role: Role::Platform, expires_at }).await
     });
     let remove = Sign::remove("/api/v1/platform/tokens/{token}", "remove_platform_token")
+        .unversioned()
         .about("platform", "Take a key above all businesses away")
         .needs(Permission::Platform);
     doors.open(remove, async |ask: Ask<TokenId, NoQuery, Nothing, Above>| {

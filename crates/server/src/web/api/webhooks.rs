@@ -27,15 +27,36 @@ struct Webhook {
     created_at: Timestamp,
     /// Since when it is off
     off_since: Option<Timestamp>,
+    /// What it was to be told and never was; null if nothing, or since it is told again
+    given_up: Option<GivenUp>,
     version: i64,
 }
 
 impl Shown for Webhook {}
 
+/// Events that a webhook was to be told and never was: it did not take them for a day, or was gone.
+#[derive(Serialize, JsonSchema, Debug)]
+struct GivenUp {
+    /// How many
+    count: i64,
+    /// When the last of them was given up
+    last_at: Timestamp,
+    /// Replay after this place tells them again
+    after: i64,
+}
+
+impl From<webhooks::GivenUp> for GivenUp {
+    fn from(stored: webhooks::GivenUp) -> GivenUp {
+        let webhooks::GivenUp { count, at, after } = stored;
+        GivenUp { count, last_at: at, after }
+    }
+}
+
 impl From<Stored> for Webhook {
     fn from(stored: Stored) -> Webhook {
-        let Stored { id, url, topics, created_at, off_since, version, .. } = stored;
-        Webhook { id, url, topics, created_at, off_since, version }
+        let Stored { id, url, topics, created_at, off_since, given_up, version, .. } = stored;
+        let given_up = given_up.map(GivenUp::from);
+        Webhook { id, url, topics, created_at, off_since, given_up, version }
     }
 }
 

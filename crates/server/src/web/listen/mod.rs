@@ -5,11 +5,14 @@ pub mod client_address;
 mod patient;
 pub mod tls;
 
-use crate::web::listen::client_address::ClientAddress;
+use crate::web::listen::client_address::{ClientAddress, Origin, is_trusted};
 use crate::web::listen::patient::Patient;
 use crate::web::listen::tls::Certificate;
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
@@ -29,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Settings {
     /// How many connections at once.
     pub connections: usize,
-    /// How many of them from one address; trusted proxies are not counted.
+    /// How many of them from one origin; trusted proxies are not counted.
     pub connections_of_one: usize,
     /// How long the headers of a request may take; also how long a connection may be idle.
     pub header_timeout: Duration,
@@ -101,27 +104,27 @@ pub async fn serve(
 }
 
 struct Door {
-    router: Router,
+    routes: TowerToHyperService<Router>,
     settings: Settings,
     room: Arc<Semaphore>,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    by_origin: Arc<Mutex<HashMap<Origin, usize>>>,
 }
 
 /// A place for one connection; it is free again when this goes.
 struct Place {
     _room: OwnedSemaphorePermit,
-    address: Option<IpAddr>,
-    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    origin: Option<Origin>,
+    by_origin: Arc<Mutex<HashMap<Origin, usize>>>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some(address) = self.address else { return };
-        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_address.get_mut(&address) {
+        let Some(origin) = self.origin else { return };
+        let mut by_origin = self.by_origin.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_origin.get_mut(&origin) {
             *count -= 1;
             if *count == 0 {
-                by_address.remove(&address);
+                by_origin.remove(&origin);
             }
         }
     }
@@ -130,7 +133,8 @@ impl Drop for Place {
 impl Door {
     fn new(router: Router, settings: Settings) -> Door {
         let room = Arc::new(Semaphore::new(settings.connections));
-        Door { router, settings, room, by_address: Arc::default() }
+        let routes = TowerToHyperService::new(router);
+        Door { routes, settings, room, by_origin: Arc::default() }
     }
 
     /// A full house says so at once: who waits in a queue nobody works off is served worse.
@@ -156,24 +160,21 @@ impl Door {
 
     fn place(&self, address: IpAddr) -> Option<Place> {
         let room = self.room.clone().try_acquire_owned().ok()?;
-        let address = Some(address).filter(|address| !self.is_trusted(*address));
-        if let Some(address) = address {
-            let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = by_address.entry(address).or_default();
+        let is_counted = !is_trusted(address, &self.settings.trusted_proxies);
+        let origin = is_counted.then(|| Origin::from(address));
+        if let Some(origin) = origin {
+            let mut by_origin = self.by_origin.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = by_origin.entry(origin).or_default();
             if *count >= self.settings.connections_of_one {
                 return None;
             }
             *count += 1;
         }
-        Some(Place { _room: room, address, by_address: self.by_address.clone() })
-    }
-
-    fn is_trusted(&self, address: IpAddr) -> bool {
-        self.settings.trusted_proxies.iter().any(|network| network.contains(&address))
+        Some(Place { _room: room, origin, by_origin: self.by_origin.clone() })
     }
 
     async fn serve_one(
-        &self,
+        self: &Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
         stop: CancellationToken,
@@ -193,19 +194,22 @@ impl Door {
         }
     }
 
-    async fn speak<S>(&self, stream: S, peer: SocketAddr, stop: CancellationToken) -> io::Result<()>
+    async fn speak<S>(
+        self: &Arc<Self>,
+        stream: S,
+        peer: SocketAddr,
+        stop: CancellationToken,
+    ) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let trusted = Arc::new(self.settings.trusted_proxies.clone());
-        let name = axum::middleware::from_fn(
-            move |mut request: axum::extract::Request, next: axum::middleware::Next| {
-                let address = ClientAddress::read(peer.ip(), request.headers(), &trusted);
-                request.extensions_mut().insert(address);
-                next.run(request)
-            },
-        );
-        let service = TowerToHyperService::new(self.router.clone().layer(name));
+        let door = self.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let trusted = &door.settings.trusted_proxies;
+            let address = ClientAddress::read(peer.ip(), request.headers(), trusted);
+            request.extensions_mut().insert(address);
+            door.routes.call(request)
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.settings.header_timeout)
@@ -229,4 +233,39 @@ async fn turn_away(mut stream: TcpStream) {
                           content-length: 0\r\nconnection: close\r\n\r\n";
     // He is told if he listens; nobody waits for it.
     let _ = tokio::time::timeout(BREATHE, stream.write_all(FULL)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn door(connections_of_one: usize) -> Door {
+        let trusted_proxies = vec!["10.0.0.0/8".parse().unwrap()];
+        let settings = Settings { connections_of_one, trusted_proxies, ..Settings::default() };
+        Door::new(Router::new(), settings)
+    }
+
+    fn place(door: &Door, address: &str) -> Option<Place> {
+        door.place(address.parse().unwrap())
+    }
+
+    #[test]
+    fn an_ipv4_address_is_counted_once_however_it_comes() {
+        let door = door(1);
+        let first = place(&door, "192.0.2.1");
+        assert!(first.is_some() && place(&door, "::ffff:192.0.2.1").is_none());
+        let proxies = [(); 3].map(|()| place(&door, "::ffff:10.1.2.3"));
+        assert!(proxies.iter().all(Option::is_some), "a proxy is not counted");
+    }
+
+    #[test]
+    fn a_customer_of_ipv6_has_no_more_places_than_one_of_ipv4() {
+        let door = door(2);
+        let held = ["2001:db8::1", "2001:db8::2"].map(|address| place(&door, address));
+        assert!(held.iter().all(Option::is_some));
+        assert!(place(&door, "2001:db8::3").is_none());
+        assert!(place(&door, "2001:db8:0:1::1").is_some(), "his neighbour has his own");
+        drop(held);
+        assert!(place(&door, "2001:db8::3").is_some());
+    }
 }

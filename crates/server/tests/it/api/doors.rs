@@ -4,6 +4,7 @@ use super::House;
 use crate::harness::Engine;
 use lango_domain::role::Role;
 use lango_domain::time::Span;
+use lango_server::web::Manners;
 use serde_json::{Value, json};
 
 const PLAN: &str = r#"{"name":"Hour","price":{"amount":2000,"currency":"KES"},
@@ -66,6 +67,29 @@ async fn a_change_against_an_old_version_is_refused() {
     // Nothing was expected, so nothing stands against it; null takes a field away.
     let gone = house.ask(Role::Owner, "PATCH", &path, r#"{"phone":null}"#).await.ok(200);
     assert_eq!((&gone["name"], &gone["phone"]), (&json!("Anna"), &Value::Null));
+}
+
+#[tokio::test]
+async fn an_expectation_is_declared_where_it_is_honoured() {
+    let house = House::on(Engine::Sqlite).await;
+    let mut checked = 0;
+    for (method, path, operation) in house.described().await {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        if method != "DELETE" {
+            continue;
+        }
+        let is_declared = parameters.iter().any(|parameter| parameter["name"] == "If-Match");
+        let name = path.rsplit('/').next().unwrap().trim_matches(['{', '}']);
+        let is_token = name == "token";
+        assert_eq!(is_declared, !is_token, "{path}");
+        if !is_token {
+            let path = path.replace(&format!("{{{name}}}"), &house.ours.ids[name]);
+            let stale = house.ask_with("DELETE", &path, &[("if-match", "\"7777\"")], "").await;
+            stale.problem(412, "stale");
+        }
+        checked += 1;
+    }
+    assert!(checked >= 5, "{checked}");
 }
 
 #[tokio::test]
@@ -149,6 +173,33 @@ async fn who_asks_too_often_waits() {
 }
 
 #[tokio::test]
+async fn a_network_of_ipv6_has_the_limit_of_one_address() {
+    let manners = Manners { wrong_tokens_per_minute: 4, ..Manners::default() };
+    let house = House::with(Engine::Sqlite, manners).await;
+    let guess = async |from: &str| {
+        let headers = [("authorization", "Bearer wrong"), ("x-forwarded-for", from)];
+        house.send("GET", "/api/v1/whoami", &headers, "").await.status.as_u16()
+    };
+    let mut answers = Vec::new();
+    for from in ["2001:db8::1", "2001:db8::2", "2001:db8::3:0:0:3", "2001:db8:0:1::1"] {
+        answers.push(guess(from).await);
+    }
+    assert_eq!(answers, [401, 401, 429, 401], "the last is his neighbour");
+    // Who guesses codes, and who asks without a token, is counted in the same way.
+    let code = json!({ "username": "nobody" }).to_string();
+    let path = "/api/hotspot/check-session";
+    let tenant = house.ours.tenant.to_string();
+    let mut answers = Vec::new();
+    for number in 1..=80 {
+        let from = format!("2001:db8:0:2::{number:x}");
+        let headers = [("x-forwarded-for", from.as_str()), ("x-lango-tenant", tenant.as_str())];
+        answers.push(house.send("POST", path, &headers, code.clone()).await.status.as_u16());
+    }
+    assert_eq!(answers[0], 401, "nobody has this code");
+    assert!(answers.contains(&429), "eighty wrong codes from one network: {answers:?}");
+}
+
+#[tokio::test]
 async fn a_token_that_has_expired_opens_nothing() {
     let house = House::on(Engine::Sqlite).await;
     let body = r#"{"name":"holiday help","role":"cashier","expires_at":"2026-11-21T10:00:00Z"}"#;
@@ -205,4 +256,38 @@ async fn every_answer_has_an_id_and_is_counted_by_its_route() {
     // What somebody typed is no label.
     assert!(counted("GET", "none", 404), "{numbers}");
     assert!(!numbers.contains("nowhere") && !numbers.contains(&house.theirs.ids["grant"]));
+}
+
+#[tokio::test]
+async fn the_description_tells_of_bodies_that_are_too_slow_or_too_large() {
+    let house = House::on(Engine::Sqlite).await;
+    let behind_doors = |path: &str| path.starts_with("/api/") && path != "/api/openapi.json";
+    for (method, path, operation) in house.described().await {
+        if !behind_doors(&path) {
+            continue;
+        }
+        for status in ["408", "413"] {
+            assert!(operation["responses"][status].is_object(), "{method} {path}: {status}");
+        }
+    }
+    // So it is: also where no body is wanted, one is read, and not more of it than elsewhere.
+    let body = "x".repeat(9 * 1_024 * 1_024);
+    let path = format!("/api/v1/grants/{}/retry", house.ours.ids["grant"]);
+    house.ask(Role::Owner, "POST", &path, &body).await.problem(413, "too-large");
+    house.ask(Role::Owner, "POST", &path, "anything").await.ok(200);
+    let document = house.send("GET", "/api/openapi.json", &[], "").await.ok(200);
+    assert!(document["info"]["description"].as_str().unwrap().contains("405"));
+    let put = house.ask(Role::Owner, "PUT", "/api/v1/plans", "").await;
+    put.problem(405, "no-such-method");
+    assert!(put.headers["allow"].to_str().unwrap().contains("GET"), "{put:?}");
+}
+
+#[tokio::test]
+async fn every_door_says_how_many_requests_are_left() {
+    let house = House::on(Engine::Sqlite).await;
+    for path in ["/api/v1/whoami", "/api/v1/plans", "/api/v1/events"] {
+        let answer = house.ask(Role::Owner, "GET", path, "").await;
+        let left = answer.headers.get("ratelimit").unwrap_or_else(|| panic!("{path}"));
+        assert!(left.to_str().unwrap().starts_with("\"token\";r="), "{path}");
+    }
 }

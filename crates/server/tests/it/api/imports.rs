@@ -172,6 +172,24 @@ async fn a_table_that_comes_twice_with_one_key_is_taken_once() {
 }
 
 #[tokio::test]
+async fn the_answer_of_a_repetition_is_the_answer_of_the_first() {
+    let house = House::on(Engine::Sqlite).await;
+    let plan = plan(&house).await;
+    for (what, table) in [
+        ("customers", "name\nAnn\n".to_owned()),
+        ("services", format!("kind,plan,login,password,customer\npppoe,{plan},b,secret,Bob\n")),
+        ("vouchers", format!("code,plan,customer\nAB12,{plan},Carol\nCD34,{plan},\n")),
+    ] {
+        let key = [("content-type", "text/csv"), ("idempotency-key", what)];
+        let path = format!("/api/v1/imports/{what}");
+        let first = house.ask_with("POST", &path, &key, &table).await.ok(201);
+        assert_eq!(first["customers"], 1, "{what}: {first}");
+        let again = house.ask_with("POST", &path, &key, &table).await.ok(201);
+        assert_eq!(first, again, "{what}");
+    }
+}
+
+#[tokio::test]
 async fn a_large_table_is_taken_quickly_and_a_larger_one_is_split() {
     let house = House::on(Engine::Sqlite).await;
     let plan = plan(&house).await;

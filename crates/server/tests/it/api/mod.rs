@@ -5,6 +5,7 @@ mod doors;
 mod imports;
 mod kept;
 mod mutated;
+mod nases;
 mod roles;
 mod schemathesis;
 mod tasks;
@@ -139,7 +140,9 @@ impl House {
         let (http, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let manners = web::Manners { patience: Duration::from_millis(20), ..manners };
         let routes = web::routes(app.clone(), Boards::default(), manners);
-        let settings = web::listen::Settings::default();
+        // A story may say from where somebody asks.
+        let trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+        let settings = web::listen::Settings { trusted_proxies, ..Default::default() };
         tokio::spawn(web::listen::serve(routes, listener, settings, stop.clone()));
         let client = Client::builder(TokioExecutor::new()).build_http();
         House { app, ours, theirs, platform, http, client, stop, _store: store }

@@ -2,7 +2,7 @@
 //! of others.
 
 use super::House;
-use crate::harness::Engine;
+use crate::harness::{Engine, NOON};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -10,10 +10,13 @@ use axum::routing::post;
 use lango_domain::role::Role;
 use lango_domain::time::Span;
 use lango_server::{feed, webhooks};
+use lango_store::Tx;
+use lango_store::activity::Activity;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// A server of somebody else.
 #[derive(Clone, Default)]
@@ -125,12 +128,42 @@ mod on_sqlite {
     async fn told_signed_and_told_again() {
         super::told_signed_and_told_again(super::Engine::Sqlite).await;
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn dead_ones_with_long_queues_delay_nobody() {
+        super::dead_ones_with_long_queues_delay_nobody(super::Engine::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_given_up_is_seen_and_can_be_told_again() {
+        super::what_is_given_up_is_seen_and_can_be_told_again(super::Engine::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_is_gone_shows_what_he_was_not_told() {
+        super::who_is_gone_shows_what_he_was_not_told(super::Engine::Sqlite).await;
+    }
 }
 
 mod on_postgres {
     #[tokio::test(flavor = "multi_thread")]
     async fn told_signed_and_told_again() {
         super::told_signed_and_told_again(super::Engine::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn dead_ones_with_long_queues_delay_nobody() {
+        super::dead_ones_with_long_queues_delay_nobody(super::Engine::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_given_up_is_seen_and_can_be_told_again() {
+        super::what_is_given_up_is_seen_and_can_be_told_again(super::Engine::Postgres).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_is_gone_shows_what_he_was_not_told() {
+        super::who_is_gone_shows_what_he_was_not_told(super::Engine::Postgres).await;
     }
 }
 
@@ -143,17 +176,56 @@ async fn an_address_that_never_answers_delays_no_other() {
     hook(&house, silent.local_addr().unwrap(), &["customer added"]).await;
     hook(&house, at, &["customer added"]).await;
     let app = house.app.clone();
-    let stop = tokio_util::sync::CancellationToken::new();
+    let stop = CancellationToken::new();
     for number in 0..20 {
         happen(&house, &format!("Customer {number}")).await;
     }
     let began = Instant::now();
     let engine = tokio::spawn(webhooks::run(app, stop.clone()));
-    // The clock stands still here, so what is put off for a second must be looked for again.
     while theirs.words().len() < 20 {
-        house.app.clock().set(house.app.clock().now() + Span::seconds(2));
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(began.elapsed() < Duration::from_secs(8), "{} of 20", theirs.words().len());
+    }
+    stop.cancel();
+    engine.abort();
+}
+
+/// So many lines at once, as a replay or a bad morning makes them.
+async fn much_happens(house: &House, what: &str, count: usize) {
+    let (app, tenant) = (&house.app, house.ours.tenant);
+    let line = || Activity {
+        id: app.id(NOON),
+        tenant,
+        at: NOON,
+        actor: "test".to_owned(),
+        grant: None,
+        router: None,
+        what: what.to_owned(),
+        detail: String::new(),
+    };
+    let lines: Vec<Activity> = (0..count).map(|_| line()).collect();
+    let append = async move |tx: &mut Tx<'_>| lango_store::activity::append(tx, &lines).await;
+    app.store().write(append).await.unwrap();
+    while feed::pass(app).await.unwrap() > 0 {}
+}
+
+async fn dead_ones_with_long_queues_delay_nobody(engine: Engine) {
+    let (house, theirs) = (house(engine).await, Theirs::default());
+    let at = theirs.start().await;
+    // They take connections and say nothing; each has a thousand lines.
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    for _ in 0..9 {
+        hook(&house, silent.local_addr().unwrap(), &["much"]).await;
+    }
+    much_happens(&house, "much", 1_000).await;
+    hook(&house, at, &["customer added"]).await;
+    let stop = CancellationToken::new();
+    let engine = tokio::spawn(webhooks::run(house.app.clone(), stop.clone()));
+    happen(&house, "Ann").await;
+    let began = Instant::now();
+    while theirs.words().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(began.elapsed() < Duration::from_secs(1), "it waits for the dead ones");
     }
     stop.cancel();
     engine.abort();
@@ -183,4 +255,54 @@ async fn who_is_gone_is_switched_off_and_who_is_next_door_is_not_reached() {
         let body = json!({ "url": wrong }).to_string();
         house.ask(Role::Owner, "POST", "/api/v1/webhooks", &body).await.problem(422, "invalid");
     }
+}
+
+/// What the account says of such things.
+async fn said(house: &House, what: &str) -> Vec<Value> {
+    let list = house.ask(Role::Owner, "GET", "/api/v1/activity?limit=500", "").await.ok(200);
+    let lines = list["items"].as_array().unwrap().iter().filter(|line| line["what"] == what);
+    lines.cloned().collect()
+}
+
+async fn what_is_given_up_is_seen_and_can_be_told_again(engine: Engine) {
+    let (house, theirs) = (house(engine).await, Theirs::default());
+    let at = theirs.start().await;
+    let (path, _) = hook(&house, at, &["much"]).await;
+    theirs.answers.lock().unwrap().extend([500; 6]);
+    much_happens(&house, "much", 3).await;
+    webhooks::pass(&house.app).await.unwrap();
+    let shown = house.ask(Role::Owner, "GET", &path, "").await.ok(200);
+    assert_eq!(shown["given_up"], Value::Null, "it is tried for a day");
+    house.app.clock().set(house.app.clock().now() + Span::hours(25));
+    webhooks::pass(&house.app).await.unwrap();
+    let given_up = house.ask(Role::Owner, "GET", &path, "").await.ok(200)["given_up"].clone();
+    assert_eq!(given_up["count"], 3, "{given_up}");
+    assert!(given_up["last_at"].is_string(), "{given_up}");
+    let lines = said(&house, "webhook gave up").await;
+    assert_eq!(lines.len(), 1, "said once in an hour, however many they are");
+    assert!(lines[0]["detail"].as_str().unwrap().contains("status 500"), "{lines:?}");
+    let numbers = house.send("GET", "/metrics", &[], "").await.text();
+    let counted = numbers.split_once("lango_webhook_lines_given_up_total ").unwrap().1;
+    assert!(!counted.starts_with("0\n"), "{numbers}");
+    let again = json!({ "after": given_up["after"] }).to_string();
+    let again = house.ask(Role::Owner, "POST", &format!("{path}/replay"), &again).await.ok(200);
+    assert_eq!(again["queued"], 3);
+    webhooks::pass(&house.app).await.unwrap();
+    assert_eq!(theirs.words().len(), 9, "six refused, three taken");
+    let shown = house.ask(Role::Owner, "GET", &path, "").await.ok(200);
+    assert_eq!(shown["given_up"], Value::Null, "told again is no longer given up");
+}
+
+async fn who_is_gone_shows_what_he_was_not_told(engine: Engine) {
+    let (house, theirs) = (house(engine).await, Theirs::default());
+    let at = theirs.start().await;
+    let (path, _) = hook(&house, at, &["much"]).await;
+    much_happens(&house, "much", 20).await;
+    theirs.answers.lock().unwrap().extend([410; 20]);
+    webhooks::pass(&house.app).await.unwrap();
+    let shown = house.ask(Role::Owner, "GET", &path, "").await.ok(200);
+    assert!(shown["off_since"].is_string(), "{shown}");
+    assert_eq!(shown["given_up"]["count"], 20, "{shown}");
+    let lines = said(&house, "webhook switched off").await;
+    assert!(lines[0]["detail"].as_str().unwrap().contains("20 events"), "{lines:?}");
 }

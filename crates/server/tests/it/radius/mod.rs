@@ -2,6 +2,7 @@
 //! told to say.
 
 mod stories;
+mod view;
 
 use crate::harness::Engine;
 use lango_domain::access::{Access, Secret as Password};

@@ -160,6 +160,11 @@ impl OurAddress {
     fn network(self) -> Ipv4Net {
         self.0
     }
+
+    /// The address, if it is one and no network.
+    pub fn alone(self) -> Option<Ipv4Addr> {
+        (self.0.prefix_len() == 32).then_some(self.0.addr())
+    }
 }
 
 impl Default for HotspotNetwork {
@@ -287,7 +292,7 @@ impl Setup {
         }
         lines.push(self.service());
         lines.extend(self.from.iter().map(|from| self.input(*from)));
-        lines.push(self.time());
+        lines.push(right_time(self.major));
         if self.closes_plain {
             lines.push(self.plain_services());
         }
@@ -396,34 +401,10 @@ impl Setup {
             "/ip firewall filter add chain=input action=accept protocol=tcp src-address={from} \
              dst-port={port} comment={comment}"
         );
-        // What the router made itself, such as the hotspot's jumps, cannot be passed by.
-        let others = "/ip firewall filter find chain=input dynamic=no";
-        let place = format!(
-            "{{:if ([:len [{others}]] = 0) do={{{add}}} else={{{add} place-before=[:pick \
-             [{others}] 0]}}}}"
-        );
         SetupLine {
             proof: Proof::Input(from),
             why: "no rule of the firewall keeps Lango out",
-            command: format!(
-                ":if ([:len [/ip firewall filter find comment={comment}]] = 0) do={place}"
-            ),
-        }
-    }
-
-    fn time(&self) -> SetupLine {
-        let server = match self.major {
-            Major::Seven => "servers",
-            // `primary-ntp` takes no names.
-            Major::Six => "server-dns-names",
-        };
-        SetupLine {
-            proof: Proof::Ntp,
-            why: "the right time; a board without a battery starts in 1970",
-            command: format!(
-                ":if ([/system ntp client get enabled] = false) do={{/system ntp client set \
-                 enabled=yes {server}={TIME_SERVER}}}"
-            ),
+            command: first_of_input(&comment, &add),
         }
     }
 
@@ -440,6 +421,23 @@ impl Setup {
 
     fn our_addresses(&self) -> String {
         self.from.iter().map(OurAddress::to_string).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// A router that knows what time it is.
+pub(crate) fn right_time(major: Major) -> SetupLine {
+    let server = match major {
+        Major::Seven => "servers",
+        // `primary-ntp` takes no names.
+        Major::Six => "server-dns-names",
+    };
+    SetupLine {
+        proof: Proof::Ntp,
+        why: "the right time; a board without a battery starts in 1970",
+        command: format!(
+            ":if ([/system ntp client get enabled] = false) do={{/system ntp client set \
+             enabled=yes {server}={TIME_SERVER}}}"
+        ),
     }
 }
 
@@ -519,8 +517,19 @@ fn hotspot(place: &HotspotPlace) -> Vec<SetupLine> {
     ]
 }
 
+/// Puts a rule before all others of its chain, once.
+pub(crate) fn first_of_input(comment: &str, add: &str) -> String {
+    // What the router made itself, such as the hotspot's jumps, cannot be passed by.
+    let others = "/ip firewall filter find chain=input dynamic=no";
+    let place = format!(
+        "{{:if ([:len [{others}]] = 0) do={{{add}}} else={{{add} place-before=[:pick [{others}] \
+         0]}}}}"
+    );
+    format!(":if ([:len [/ip firewall filter find comment={comment}]] = 0) do={place}")
+}
+
 /// `add` only where `find` finds nothing.
-fn unless(find: &str, add: &str) -> String {
+pub(crate) fn unless(find: &str, add: &str) -> String {
     format!(":if ([:len [{find}]] = 0) do={{{add}}}")
 }
 
