@@ -117,6 +117,25 @@ impl Zone {
         Some(Timestamp::from_jiff(local.timestamp()))
     }
 
+    /// The day on which people at that place are.
+    pub(crate) fn date_of(&self, at: Timestamp) -> Date {
+        at.to_jiff().to_zoned(self.0.clone()).date()
+    }
+
+    /// The instant at which clocks of that place show it: the later one where clocks are put
+    /// forward over it, the first one where they are put back.
+    pub(crate) fn instant(&self, local: jiff::civil::DateTime) -> Option<Timestamp> {
+        let zoned = local.to_zoned(self.0.clone()).ok()?;
+        Some(Timestamp::from_jiff(zoned.timestamp()))
+    }
+
+    /// The day of the week, Monday being 0, and what clocks show: `08:00`.
+    pub fn weekday_and_time(&self, at: Timestamp) -> (usize, String) {
+        let local = at.to_jiff().to_zoned(self.0.clone());
+        let weekday = usize::try_from(local.weekday().to_monday_zero_offset()).unwrap_or_default();
+        (weekday, local.strftime("%H:%M").to_string())
+    }
+
     /// An instant as people at that place read it: `21 Nov 14:05`.
     pub fn local(&self, at: Timestamp) -> String {
         at.to_jiff().to_zoned(self.0.clone()).strftime("%-d %b %H:%M").to_string()

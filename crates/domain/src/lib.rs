@@ -7,8 +7,10 @@
 pub mod access;
 pub mod calendar;
 pub mod grant;
+pub mod hours;
 pub mod ids;
 pub mod language;
+pub mod logins;
 pub mod mac_address;
 pub mod money;
 pub mod phone_number;

@@ -2,6 +2,7 @@
 
 use crate::calendar::Calendar;
 use crate::ids::{PlanId, TenantId};
+use crate::logins::Logins;
 use crate::money::Money;
 use crate::quantity::{DataSize, Speed};
 use crate::time::{Span, Timestamp};
@@ -57,6 +58,9 @@ pub struct Terms {
     /// How long before the end the customer is warned; none is never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warn_before: Option<Span>,
+    /// From which devices, at what hours and how it is logged in.
+    #[serde(default, skip_serializing_if = "Logins::is_usual")]
+    pub logins: Logins,
 }
 
 /// When a plan's clock starts.
@@ -146,6 +150,7 @@ impl Terms {
             grace: Span::ZERO,
             after_end: AfterEnd::Cut,
             warn_before: None,
+            logins: Logins::default(),
         }
     }
 

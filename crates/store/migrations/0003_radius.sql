@@ -69,3 +69,10 @@ CREATE INDEX usage_days_by_age ON usage_days (day, grant_id);
 
 -- Who is online by a grant is asked at every login.
 CREATE INDEX sessions_open_by_grant ON sessions (grant_id) WHERE ended_at IS NULL;
+
+-- A session that must be over by then, whatever the NAS was told: another device took its place, or
+-- the hours of its plan end. The grant's own end is not written here.
+ALTER TABLE sessions ADD COLUMN due_at {time};
+-- displaced or hours.
+ALTER TABLE sessions ADD COLUMN due_why TEXT;
+CREATE INDEX sessions_due ON sessions (due_at) WHERE ended_at IS NULL AND due_at IS NOT NULL;

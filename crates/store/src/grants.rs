@@ -5,6 +5,8 @@ use crate::{Arg, Error, FromRow, Order, Row, Sql, ToArg, ToArgs, Tx, args, bulk,
 use lango_domain::access::GrantKind;
 use lango_domain::grant::{Grant, Meter, Presence, State};
 use lango_domain::ids::{CustomerId, GrantId, Id, RouterId, TenantId};
+use lango_domain::language::Language;
+use lango_domain::mac_address::MacAddress;
 use lango_domain::plan::Terms;
 use lango_domain::time::Timestamp;
 use std::cell::RefCell;
@@ -74,12 +76,15 @@ pub struct Held {
     pub login_hash: Vec<u8>,
     /// The login itself, sealed.
     pub access: Vec<u8>,
+    /// The language of who has it, if he has one of his own.
+    pub language: Option<Language>,
 }
 
 impl FromRow for Held {
     fn from_row(row: &Row<'_>) -> Result<Self, Error> {
         let stored = StoredGrant::from_row(row)?;
-        Ok(Held { stored, login_hash: row.get(11)?, access: row.get(12)? })
+        let (login_hash, access) = (row.get(11)?, row.get(12)?);
+        Ok(Held { stored, login_hash, access, language: row.get(13)? })
     }
 }
 
@@ -103,6 +108,8 @@ struct Life {
     meter: Meter,
     presence: Presence,
     warned_of: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    locked_to: Option<MacAddress>,
 }
 
 impl FromRow for StoredGrant {
@@ -119,6 +126,7 @@ impl FromRow for StoredGrant {
             meter: life.meter,
             presence: life.presence,
             warned_of: life.warned_of,
+            locked_to: life.locked_to,
         };
         let (terms_id, router, label, version) =
             (row.get(5)?, row.get(8)?, row.get(9)?, row.get(10)?);
@@ -260,13 +268,15 @@ macro_rules! held {
         sql!(
             sqlite: concat!(
                 "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
-                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access FROM grants g \
-                 JOIN terms t ON t.id = g.terms_id WHERE ", $sqlite
+                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access, \
+                 (SELECT c.language FROM customers c WHERE c.id = g.customer_id) \
+                 FROM grants g JOIN terms t ON t.id = g.terms_id WHERE ", $sqlite
             ),
             postgres: concat!(
                 "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
-                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access FROM grants g \
-                 JOIN terms t ON t.id = g.terms_id WHERE ", $postgres
+                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access, \
+                 (SELECT c.language FROM customers c WHERE c.id = g.customer_id) \
+                 FROM grants g JOIN terms t ON t.id = g.terms_id WHERE ", $postgres
             ),
         )
     };
@@ -430,6 +440,7 @@ fn life_of(grant: &Grant) -> String {
         meter: grant.meter,
         presence: grant.presence,
         warned_of: grant.warned_of,
+        locked_to: grant.locked_to,
     })
 }
 

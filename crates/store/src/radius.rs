@@ -76,6 +76,8 @@ impl FromRow for RadiusSession {
 /// Who is online by a grant, as a login asks it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Occupant {
+    /// The session.
+    pub session: SessionId,
     /// By which grant.
     pub grant: GrantId,
     /// The device, if it is known.
@@ -84,12 +86,47 @@ pub struct Occupant {
     pub router: RouterId,
     /// Since when.
     pub started_at: Timestamp,
+    /// By when it must be over, if that was said.
+    pub due_at: Option<Timestamp>,
 }
 
 impl FromRow for Occupant {
     fn from_row(row: &Row<'_>) -> Result<Self, Error> {
-        let (grant, mac) = (row.get(0)?, row.get(1)?);
-        Ok(Occupant { grant, mac, router: row.get(2)?, started_at: row.get(3)? })
+        let (grant, mac, router, started_at) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let (session, due_at) = (row.get(4)?, row.get(5)?);
+        Ok(Occupant { session, grant, mac, router, started_at, due_at })
+    }
+}
+
+/// Why a session must be over before its grant is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DueWhy {
+    /// Another device took its place.
+    Displaced,
+    /// The hours of its plan end.
+    Hours,
+}
+
+/// A session that lasts and should not any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Overdue {
+    /// The session.
+    pub session: SessionId,
+    /// On which router.
+    pub router: RouterId,
+    /// By which right.
+    pub grant: GrantId,
+    /// Why.
+    pub why: DueWhy,
+}
+
+impl FromRow for Overdue {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        let why = match row.get::<Option<String>>(3)?.as_deref() {
+            Some("displaced") => DueWhy::Displaced,
+            _ => DueWhy::Hours,
+        };
+        Ok(Overdue { session: row.get(0)?, router: row.get(1)?, grant: row.get(2)?, why })
     }
 }
 
@@ -130,21 +167,6 @@ impl FromRow for Used {
     fn from_row(row: &Row<'_>) -> Result<Self, Error> {
         let (from, to) = (row.get(0)?, row.get(1)?);
         Ok(Used { from, to, input: row.get(2)?, output: row.get(3)? })
-    }
-}
-
-/// How many sessions last on a NAS.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Open {
-    /// Which NAS.
-    pub router: RouterId,
-    /// How many.
-    pub sessions: i64,
-}
-
-impl FromRow for Open {
-    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
-        Ok(Open { router: row.get(0)?, sessions: row.get(1)? })
     }
 }
 
@@ -202,8 +224,20 @@ const BY_KEYS: Sql = session!(
     "key IN (SELECT unhex(value) FROM json_each($1))",
     "key = ANY (ARRAY(SELECT decode(value, 'hex') FROM json_array_elements_text($1::json) value))"
 );
+const BY_IDS: Sql = session!(
+    "id IN (SELECT value FROM json_each($1))",
+    "id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text($1::json) value))"
+);
 const OPEN_ON: Sql = session!("router_id = $1 AND ended_at IS NULL");
 const OPEN_OF_GRANT: Sql = session!("router_id = $1 AND grant_id = $2 AND ended_at IS NULL");
+/// By way of `sessions`, where the open ones are found by their grant.
+const OPEN_OF_GRANTS: Sql = session!(
+    "ended_at IS NULL AND id IN (SELECT id FROM sessions WHERE ended_at IS NULL \
+     AND grant_id IN (SELECT value FROM json_each($1)))",
+    "ended_at IS NULL AND id = ANY (ARRAY(SELECT id FROM sessions WHERE ended_at IS NULL \
+     AND grant_id = ANY (ARRAY(SELECT value::bigint \
+     FROM json_array_elements_text($1::json) value))))"
+);
 const STALE: Sql =
     session!("ended_at IS NULL AND heard_in <= $1 AND updated_at < $2 ORDER BY heard_in LIMIT $3");
 const SAVE: crate::Bulk = bulk!(
@@ -292,16 +326,38 @@ const FORGET_DAYS: Sql = sql!(
     "DELETE FROM usage_days WHERE (day, grant_id) IN (SELECT day, grant_id FROM usage_days \
      WHERE day < $1 ORDER BY day, grant_id LIMIT $2)"
 );
-const OPEN_COUNTS: Sql = sql!(
-    "SELECT router_id, COUNT(*) FROM radius_sessions WHERE tenant_id = $1 AND ended_at IS NULL \
-     GROUP BY router_id"
-);
+const COUNT_OPEN: Sql =
+    sql!("SELECT COUNT(*) FROM radius_sessions WHERE router_id = $1 AND ended_at IS NULL");
 const OCCUPANTS: Sql = sql!(
-    sqlite: "SELECT grant_id, mac, router_id, started_at FROM sessions \
+    sqlite: "SELECT grant_id, mac, router_id, started_at, id, due_at FROM sessions \
              WHERE ended_at IS NULL AND grant_id IN (SELECT value FROM json_each($1))",
-    postgres: "SELECT grant_id, mac, router_id, started_at FROM sessions \
+    postgres: "SELECT grant_id, mac, router_id, started_at, id, due_at FROM sessions \
                WHERE ended_at IS NULL AND grant_id = ANY (ARRAY(SELECT value::bigint \
                FROM json_array_elements_text($1::json) value))",
+);
+/// What another device displaces must be a session of which a NAS reports: nothing else is ended.
+const DISPLACE: Sql = sql!(
+    "UPDATE sessions SET due_at = $1, due_why = 'displaced' \
+     WHERE id = $2 AND ended_at IS NULL AND id IN (SELECT id FROM radius_sessions WHERE id = $2)"
+);
+const LAST_END: Sql = sql!(
+    "SELECT COALESCE(due_why, '') FROM sessions WHERE grant_id = $1 AND mac = $2 \
+     ORDER BY id DESC LIMIT 1"
+);
+const CLOSE_AT: Sql = sql!(
+    "UPDATE sessions SET due_at = $1, due_why = 'hours' \
+     WHERE id = $2 AND ended_at IS NULL AND (due_why IS NULL OR due_why = 'hours')"
+);
+// What is work already waits for its own next try.
+const OVERDUE: Sql = sql!(
+    "SELECT s.id, s.router_id, s.grant_id, s.due_why FROM sessions s \
+     JOIN enforcements e ON e.router_id = s.router_id AND e.grant_id = s.grant_id \
+     WHERE s.ended_at IS NULL AND s.due_at IS NOT NULL AND s.due_at <= $1 \
+     AND e.next_attempt_at IS NULL ORDER BY s.due_at LIMIT $2"
+);
+const OVERDUE_OF_GRANT: Sql = sql!(
+    "SELECT id FROM sessions WHERE router_id = $1 AND grant_id = $2 AND ended_at IS NULL \
+     AND due_at <= $3"
 );
 const NASES: Sql = sql!(
     "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds \
@@ -331,15 +387,22 @@ const SAY_SIGNATURE: Sql = sql!(
 /// Statements that the tests prepare on both databases.
 pub(crate) const STATEMENTS: &[Sql] = &[
     BY_KEYS,
+    BY_IDS,
     OPEN_ON,
     OPEN_OF_GRANT,
+    OPEN_OF_GRANTS,
     STALE,
     METER,
     USAGE,
     TAKE_HOURS,
     FORGET_DAYS,
-    OPEN_COUNTS,
+    COUNT_OPEN,
     OCCUPANTS,
+    DISPLACE,
+    LAST_END,
+    CLOSE_AT,
+    OVERDUE,
+    OVERDUE_OF_GRANT,
     NASES,
     NASES_OF_TENANT,
     KEEP_NAS,
@@ -355,6 +418,25 @@ pub async fn by_keys(tx: &mut Tx<'_>, keys: &[&[u8]]) -> Result<Vec<RadiusSessio
         return Ok(Vec::new());
     }
     tx.all(BY_KEYS, &args![crate::json::hex_list(keys)]).await
+}
+
+/// The sessions with these ids, in no order.
+pub async fn by_ids(tx: &mut Tx<'_>, ids: &[SessionId]) -> Result<Vec<RadiusSession>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    tx.all(BY_IDS, &args![crate::json::id_list(ids)]).await
+}
+
+/// The sessions of these grants that last, on any NAS, in no order.
+pub async fn open_of_grants(
+    tx: &mut Tx<'_>,
+    grants: &[GrantId],
+) -> Result<Vec<RadiusSession>, Error> {
+    if grants.is_empty() {
+        return Ok(Vec::new());
+    }
+    tx.all(OPEN_OF_GRANTS, &args![crate::json::id_list(grants)]).await
 }
 
 /// The sessions that last on a NAS, in no order.
@@ -520,9 +602,9 @@ pub async fn forget_usage(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Res
     tx.execute(FORGET_DAYS, &args![before, limit]).await
 }
 
-/// How many sessions last on each of a tenant's NASes that has any.
-pub async fn count_open(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Open>, Error> {
-    tx.all(OPEN_COUNTS, &args![tenant]).await
+/// How many sessions last on a NAS.
+pub async fn count_open(tx: &mut Tx<'_>, router: RouterId) -> Result<i64, Error> {
+    tx.one(COUNT_OPEN, &args![router]).await
 }
 
 /// Who is online by these grants, on any router.
@@ -531,6 +613,46 @@ pub async fn occupants(tx: &mut Tx<'_>, grants: &[GrantId]) -> Result<Vec<Occupa
         return Ok(Vec::new());
     }
     tx.all(OCCUPANTS, &args![crate::json::id_list(grants)]).await
+}
+
+/// Says that a session must be over now, because another device takes its place. False: it is over,
+/// or no NAS reports of it.
+pub async fn displace(tx: &mut Tx<'_>, session: SessionId, now: Timestamp) -> Result<bool, Error> {
+    Ok(tx.execute(DISPLACE, &args![now, session]).await? > 0)
+}
+
+/// Whether that device's last session by a grant was ended for another device.
+pub async fn was_displaced(
+    tx: &mut Tx<'_>,
+    grant: GrantId,
+    mac: MacAddress,
+) -> Result<bool, Error> {
+    let why: Option<String> = tx.optional(LAST_END, &args![grant, mac]).await?;
+    Ok(why.as_deref() == Some("displaced"))
+}
+
+/// Says when the hours end in which a session may last; none is never. What is displaced stays it.
+pub async fn close_at(
+    tx: &mut Tx<'_>,
+    session: SessionId,
+    closes: Option<Timestamp>,
+) -> Result<(), Error> {
+    tx.execute(CLOSE_AT, &args![closes, session]).await.map(drop)
+}
+
+/// Sessions that last, should not any more, and are nobody's work yet; most overdue first.
+pub async fn overdue(tx: &mut Tx<'_>, now: Timestamp, limit: i64) -> Result<Vec<Overdue>, Error> {
+    tx.all(OVERDUE, &args![now, limit]).await
+}
+
+/// A grant's sessions on a router that last and should not any more.
+pub async fn overdue_of_grant(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    grant: GrantId,
+    now: Timestamp,
+) -> Result<Vec<SessionId>, Error> {
+    tx.all(OVERDUE_OF_GRANT, &args![router, grant, now]).await
 }
 
 /// How all NASes stand with us.

@@ -110,18 +110,19 @@ const OPEN: crate::Bulk = bulk!(
                uptime, data) SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], \
                $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[])",
 );
-const CLOSE: crate::Bulk = bulk!(
-    sqlite: "UPDATE sessions SET ended_at = $1, uptime = $2, data = $3 \
-             WHERE id = $4 AND ended_at IS NULL",
-    postgres: "UPDATE sessions SET ended_at = n.ended_at, uptime = n.uptime, data = n.data \
-               FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
-               AS n (ended_at, uptime, data, id) \
-               WHERE sessions.id = n.id AND sessions.ended_at IS NULL",
+const CLOSE: Sql = sql!(
+    "UPDATE sessions SET ended_at = $1, uptime = $2, data = $3 WHERE id = $4 AND ended_at IS NULL"
 );
 const REOPEN: crate::Bulk = bulk!(
     sqlite: "UPDATE sessions SET ended_at = NULL WHERE id = $1",
     postgres: "UPDATE sessions SET ended_at = NULL FROM UNNEST($1::bigint[]) AS n (id) \
                WHERE sessions.id = n.id",
+);
+const SETTLE: crate::Bulk = bulk!(
+    sqlite: "UPDATE sessions SET ended_at = $1, uptime = $2, data = $3 WHERE id = $4",
+    postgres: "UPDATE sessions SET ended_at = n.ended_at, uptime = n.uptime, data = n.data \
+               FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
+               AS n (ended_at, uptime, data, id) WHERE sessions.id = n.id",
 );
 const OPEN_ON: Sql = sql!(
     "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
@@ -149,7 +150,8 @@ const SEE_DEVICE: crate::Bulk = bulk!(
 );
 const DEVICES_OF: Sql =
     sql!("SELECT mac FROM devices WHERE grant_id = $1 AND retired_at IS NULL ORDER BY mac");
-const BY_MAC: Sql = sql!("SELECT grant_id FROM devices WHERE tenant_id = $1 AND mac = $2");
+const BY_MAC: Sql =
+    sql!("SELECT grant_id FROM devices WHERE tenant_id = $1 AND mac = $2 AND retired_at IS NULL");
 const RETIRE: Sql = sql!(
     "UPDATE devices SET retired_at = $1 \
      WHERE tenant_id = $2 AND retired_at IS NULL AND last_seen_at < $3"
@@ -164,6 +166,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     FIND,
     DEVICES,
     DEVICE,
+    CLOSE,
     OPEN_ON,
     OPEN_OF_GRANT,
     OF_GRANT,
@@ -173,7 +176,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
 ];
 
 /// Bulk statements, for the same tests.
-pub(crate) const BULKS: &[crate::Bulk] = &[OPEN, CLOSE, REOPEN, SEE_DEVICE];
+pub(crate) const BULKS: &[crate::Bulk] = &[OPEN, SETTLE, REOPEN, SEE_DEVICE];
 
 struct Opened<'s>(&'s Session);
 
@@ -226,13 +229,13 @@ pub async fn close(
     uptime: Span,
     data: DataSize,
 ) -> Result<(), Error> {
-    close_all(tx, &[End { id, at, uptime, data }]).await
+    tx.execute(CLOSE, &args![at, uptime, data, id]).await.map(drop)
 }
 
-/// Notes that sessions ended. Twice is once.
-pub async fn close_all(tx: &mut Tx<'_>, ends: &[End]) -> Result<(), Error> {
+/// Notes how sessions ended, also if it was noted before: their routers know better.
+pub async fn settle_all(tx: &mut Tx<'_>, ends: &[End]) -> Result<(), Error> {
     let rows: Vec<_> = ends.iter().map(|end| (end.at, end.uptime, end.data, end.id)).collect();
-    tx.bulk(CLOSE, &rows).await.map(drop)
+    tx.bulk(SETTLE, &rows).await.map(drop)
 }
 
 /// Notes that sessions last after all: what was taken for their ends was none.
@@ -288,7 +291,7 @@ pub async fn devices_of(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<MacAddres
     tx.all(DEVICES_OF, &args![grant]).await
 }
 
-/// The grant by which a device was last online.
+/// The grant by which a device was last online. One that is forgotten was never there.
 pub async fn grant_of_device(
     tx: &mut Tx<'_>,
     tenant: TenantId,

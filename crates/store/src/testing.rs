@@ -121,6 +121,52 @@ pub fn temporary_directory() -> PathBuf {
     directory
 }
 
+/// Leaves a database no room for anything new. For SQLite the store must have been opened with so
+/// many pages at most; PostgreSQL answers new rows of what RADIUS writes as a full disk does.
+///
+/// # Panics
+/// When that is not possible.
+pub async fn fill_disk(url: &DatabaseUrl, most_pages: u32) {
+    let Some(path) = url.sqlite_path() else {
+        return run(url, FULL).await.expect("the test server makes triggers");
+    };
+    let ballast = rusqlite::Connection::open(path).expect("the test database opens");
+    ballast.busy_timeout(Duration::from_secs(5)).expect("it can be told to wait");
+    ballast.execute_batch("CREATE TABLE IF NOT EXISTS ballast (it BLOB)").expect("it is made");
+    loop {
+        let pages: u32 = ballast
+            .query_row("PRAGMA page_count", [], |row| row.get(0))
+            .expect("pages can be counted");
+        if pages >= most_pages {
+            return;
+        }
+        ballast.execute_batch("INSERT INTO ballast VALUES (zeroblob(8000))").expect("it fits");
+    }
+}
+
+/// Gives it room again.
+///
+/// # Panics
+/// When that is not possible.
+pub async fn free_disk(url: &DatabaseUrl) {
+    let Some(path) = url.sqlite_path() else {
+        return run(url, NOT_FULL).await.expect("the test server drops triggers");
+    };
+    let ballast = rusqlite::Connection::open(path).expect("the test database opens");
+    ballast.busy_timeout(Duration::from_secs(5)).expect("it can be told to wait");
+    ballast.execute_batch("DELETE FROM ballast").expect("it is thrown out");
+}
+
+/// 53100 is disk_full.
+const FULL: &str = "
+    CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$;
+    CREATE TRIGGER no_room BEFORE INSERT ON radius_sessions
+        FOR EACH ROW EXECUTE FUNCTION no_room();
+    CREATE TRIGGER no_room BEFORE INSERT ON activity
+        FOR EACH ROW EXECUTE FUNCTION no_room();";
+const NOT_FULL: &str = "DROP FUNCTION no_room CASCADE";
+
 fn postgres_server() -> DatabaseUrl {
     let Ok(url) = std::env::var("LANGO_TEST_POSTGRES") else {
         panic!("this test needs PostgreSQL: export LANGO_TEST_POSTGRES=$(scripts/test-postgres)");

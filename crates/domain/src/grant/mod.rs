@@ -12,6 +12,8 @@ pub use deadline::{Deadline, DeadlineKind};
 pub use transition::{Applied, Effect, Event, Refusal};
 
 use crate::ids::{CustomerId, GrantId, PlanId, TenantId};
+use crate::logins::KnownDevices;
+use crate::mac_address::MacAddress;
 use crate::plan::{EndedBy, Terms};
 use crate::quantity::DataSize;
 use crate::time::{Span, Timestamp};
@@ -41,6 +43,8 @@ pub struct Grant {
     pub presence: Presence,
     /// The end about which the customer was warned already.
     pub warned_of: Option<Timestamp>,
+    /// The device of the first login, where the plan locks it to that.
+    pub locked_to: Option<MacAddress>,
 }
 
 /// Where a grant stands in its life.
@@ -314,8 +318,39 @@ impl Grant {
             Standing::Paid => waiting(true),
             Standing::PaidUntil(end) => brought_along(end, now),
         };
-        let presence = Presence::Never;
-        Grant { id, tenant, plan, customer, kind, terms, state, meter, presence, warned_of: None }
+        let (presence, warned_of, locked_to) = (Presence::Never, None, None);
+        Grant {
+            id,
+            tenant,
+            plan,
+            customer,
+            kind,
+            terms,
+            state,
+            meter,
+            presence,
+            warned_of,
+            locked_to,
+        }
+    }
+
+    /// Whether that device may use it, as far as devices go. One that the router does not name can
+    /// be none that is known.
+    pub fn admits(&self, device: Option<MacAddress>) -> bool {
+        if !self.terms.logins.lock_to_first_device {
+            return true;
+        }
+        device.is_some_and(|device| self.locked_to.is_none_or(|only| only == device))
+    }
+
+    /// Whether a device that was online by it comes back without the password. An address can be
+    /// copied by whoever is near: where it is the lock, it is not the key too.
+    pub fn knows_devices(&self) -> bool {
+        let logins = &self.terms.logins;
+        logins.known_devices == KnownDevices::Welcome
+            && !logins.lock_to_first_device
+            && matches!(self.kind, GrantKind::Voucher | GrantKind::HotspotAccount)
+            && matches!(self.state, State::Active(_) | State::Throttled(_) | State::Grace { .. })
     }
 }
 

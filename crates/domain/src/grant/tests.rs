@@ -3,6 +3,7 @@
 use super::*;
 use crate::calendar::{Calendar, CalendarRule};
 use crate::ids::Id;
+use crate::logins::Logins;
 use crate::plan::{AfterEnd, AtDataCap, Clock, Starts, WhenSessionEnds};
 use crate::quantity::Speed;
 use crate::wanted::{RouterDeadline, Wanted};
@@ -328,9 +329,20 @@ fn any_terms() -> impl Strategy<Value = Terms> {
         proptest::option::of(span.clone()),
         any::<bool>(),
         proptest::option::of(span),
+        any::<bool>(),
     )
         .prop_map(
-            move |(clock, at_payment, shelf_life, grace, warn_before, throttle, session)| Terms {
+            move |(
+                clock,
+                at_payment,
+                shelf_life,
+                grace,
+                warn_before,
+                throttle,
+                session,
+                lock_to_first_device,
+            )| Terms {
+                logins: Logins { lock_to_first_device, ..Logins::default() },
                 starts: if at_payment { Starts::AtPayment } else { Starts::AtFirstUse },
                 clock,
                 shelf_life,
@@ -342,6 +354,46 @@ fn any_terms() -> impl Strategy<Value = Terms> {
                 ..Terms::hotspot(Span::ZERO)
             },
         )
+}
+
+fn device(last: u8) -> MacAddress {
+    MacAddress::new([2, 0, 0, 0, 0, last])
+}
+
+#[test]
+fn the_first_device_is_the_only_one_until_staff_unlock() {
+    let logins = Logins { lock_to_first_device: true, ..Logins::default() };
+    let voucher = grant(Terms { logins, ..Terms::hotspot(Span::hours(1)) }, true);
+    assert!(voucher.admits(Some(device(1))) && !voucher.admits(None));
+    let (voucher, effects) = apply(voucher, Event::Lock(device(1)), NOON);
+    assert_eq!(effects, [Effect::Locked]);
+    assert!(voucher.admits(Some(device(1))) && !voucher.admits(Some(device(2))));
+    let (voucher, effects) = apply(voucher, Event::Lock(device(1)), NOON);
+    assert_eq!(effects, [], "it is the one");
+    assert_eq!(voucher.clone().apply(Event::Lock(device(2)), NOON), Err(Refusal::OtherDevice));
+    let (voucher, effects) = apply(voucher, Event::Unlock, NOON);
+    assert_eq!(effects, [Effect::Unlocked]);
+    assert_eq!(voucher.clone().apply(Event::Unlock, NOON), Err(Refusal::NotLocked));
+    let (voucher, _) = apply(voucher, Event::Lock(device(2)), NOON);
+    assert!(voucher.admits(Some(device(2))) && !voucher.admits(Some(device(1))));
+}
+
+#[test]
+fn a_device_is_no_key_where_it_is_the_lock_nor_to_what_does_not_run() {
+    let voucher = grant(Terms::hotspot(Span::hours(1)), true);
+    assert!(!voucher.knows_devices(), "nobody was online by it");
+    let (running, _) = apply(voucher, seen(1, NOON), NOON);
+    assert!(running.knows_devices());
+    assert!(!Grant { kind: GrantKind::Pppoe, ..running.clone() }.knows_devices());
+    let (over, _) = apply(running.clone(), Event::TimePassed, NOON + Span::hours(1));
+    assert!(!over.knows_devices());
+    for logins in [
+        Logins { lock_to_first_device: true, ..Logins::default() },
+        Logins { known_devices: KnownDevices::NeedPassword, ..Logins::default() },
+    ] {
+        let terms = Terms { logins, ..running.terms.clone() };
+        assert!(!Grant { terms, ..running.clone() }.knows_devices());
+    }
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
@@ -361,6 +413,8 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Event::Suspend(SuspendReason::Staff)),
         span.prop_map(Event::Extend),
         Just(Event::Terminate),
+        (0..3u8).prop_map(|last| Event::Lock(device(last))),
+        Just(Event::Unlock),
     ]
 }
 
@@ -397,6 +451,10 @@ proptest! {
                 prop_assert!(window.ends_at.is_none_or(|end| end > now));
                 prop_assert!(!after.meter.uptime_is_used_up() || after.wanted().is_online());
             }
+            if let (Some(only), Some(now)) = (grant.locked_to, after.locked_to) {
+                prop_assert_eq!(only, now, "locked to another device without an unlocking");
+            }
+            prop_assert!(after.locked_to.is_none() || !after.knows_devices() || !after.terms.logins.lock_to_first_device);
             grant = after;
         }
     }

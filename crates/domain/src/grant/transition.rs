@@ -4,12 +4,14 @@
 use super::{
     DeadlineKind, EndReason, Grant, Meter, Presence, State, SuspendReason, Window, activate_by,
 };
+use crate::mac_address::MacAddress;
 use crate::plan::{AtDataCap, EndedBy, Starts, Terms};
 use crate::quantity::DataSize;
 use crate::time::{Span, Timestamp};
 
 /// Something that happens to a grant.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "an event lives for one call and is never kept")]
 pub enum Event {
     /// Time passed; whatever is due happens.
     TimePassed,
@@ -36,6 +38,10 @@ pub enum Event {
     Extend(Span),
     /// A person ends it for good.
     Terminate,
+    /// A device logs in: the first one is the only one from then on, where the plan says so.
+    Lock(MacAddress),
+    /// Another device may be the first one.
+    Unlock,
 }
 
 /// What follows from a transition besides the new state. Data: somebody else acts on it.
@@ -75,6 +81,10 @@ pub enum Effect {
     Ended(EndReason),
     /// A router must be read: the uptime should be used up.
     Measure,
+    /// Only one device may use it from now on.
+    Locked,
+    /// Another device may be the first one.
+    Unlocked,
 }
 
 /// Why something cannot happen. A normal answer, not a fault.
@@ -101,6 +111,12 @@ pub enum Refusal {
     /// No end that could move.
     #[error("it has no end in time that could be moved")]
     NoEnd,
+    /// Another device is the only one.
+    #[error("it is locked to another device")]
+    OtherDevice,
+    /// No device is the only one.
+    #[error("it is not locked to a device")]
+    NotLocked,
 }
 
 /// The grant afterwards, and what follows.
@@ -129,6 +145,8 @@ impl Grant {
             Event::Suspend(why) => step.suspend(why)?,
             Event::Extend(span) => step.extend(span)?,
             Event::Terminate => step.terminate(),
+            Event::Lock(device) => step.lock(device)?,
+            Event::Unlock => step.unlock()?,
         }
         // An event can bring a deadline that has passed: a first login reported late.
         step.pass_time();
@@ -458,6 +476,23 @@ impl Step {
             State::Ended { .. } => return Err(Refusal::AlreadyEnded),
         }
         self.effects.push(Effect::Renewed { ends_at: self.grant.state.ends_at() });
+        Ok(())
+    }
+
+    fn lock(&mut self, device: MacAddress) -> Result<(), Refusal> {
+        if !self.grant.admits(Some(device)) {
+            return Err(Refusal::OtherDevice);
+        }
+        if self.grant.terms.logins.lock_to_first_device && self.grant.locked_to.is_none() {
+            self.grant.locked_to = Some(device);
+            self.effects.push(Effect::Locked);
+        }
+        Ok(())
+    }
+
+    fn unlock(&mut self) -> Result<(), Refusal> {
+        self.grant.locked_to.take().ok_or(Refusal::NotLocked)?;
+        self.effects.push(Effect::Unlocked);
         Ok(())
     }
 

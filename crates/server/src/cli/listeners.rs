@@ -89,6 +89,9 @@ impl Listeners {
         if let Some(radius) = radius {
             listeners["radius_authentication"] = radius.authentication.to_string().into();
             listeners["radius_accounting"] = radius.accounting.to_string().into();
+            if let Some(radsec) = radius.radsec {
+                listeners["radsec"] = radsec.to_string().into();
+            }
         }
         let text = listeners.to_string();
         std::fs::write(&part, text + "\n")

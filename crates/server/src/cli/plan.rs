@@ -10,6 +10,8 @@ use crate::operations::change_plan::{PlanChange, change_plan};
 use anyhow::bail;
 use clap::ValueEnum;
 use lango_domain::calendar::{Calendar, CalendarRule, Zone};
+use lango_domain::hours::{Hours, Week};
+use lango_domain::logins::{KnownDevices, Logins, NameOnRouter, WhenFull};
 use lango_domain::money::Money;
 use lango_domain::plan::{AfterEnd, AtDataCap, Clock, Starts, Terms, WhenSessionEnds};
 use lango_domain::quantity::{DataSize, Speed};
@@ -98,6 +100,63 @@ struct TermsArguments {
     /// Tell the customer that long before the end
     #[arg(long, value_name = "TIME")]
     warn_before: Option<Span>,
+    #[command(flatten)]
+    logins: LoginArguments,
+}
+
+/// What NASes that ask by RADIUS are told at a login.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Logins, on routers that ask by RADIUS")]
+struct LoginArguments {
+    /// What becomes of a further device when all places are taken [refuse]
+    #[arg(long, value_name = "WHAT")]
+    when_full: Option<WhenFullWord>,
+    /// Only the device of the first login may use it, until `lango service unlock`
+    #[arg(long)]
+    lock_to_first_device: bool,
+    /// When it may be used, as in "Mo-Fr 08:00-18:00; Sa 09:00-13:00"
+    #[arg(long, value_name = "HOURS")]
+    hours: Option<Week>,
+    /// How long a device may be silent before its session ends
+    #[arg(long, value_name = "TIME")]
+    idle_timeout: Option<Span>,
+    /// The pool of addresses, by its name on the router
+    #[arg(long, value_name = "NAME")]
+    pool: Option<NameOnRouter>,
+    /// The profile, by its name on the router
+    #[arg(long, value_name = "NAME")]
+    profile: Option<NameOnRouter>,
+    /// A device that was online needs the password again, also where the router logs in by MAC
+    #[arg(long)]
+    always_ask: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WhenFullWord {
+    Refuse,
+    EndOldest,
+}
+
+impl LoginArguments {
+    fn over(self, before: Logins, zone: &Zone) -> Logins {
+        let hours = self.hours.map(|week| Hours { week, zone: zone.clone() });
+        Logins {
+            when_full: match self.when_full {
+                Some(WhenFullWord::Refuse) => WhenFull::Refuse,
+                Some(WhenFullWord::EndOldest) => WhenFull::EndOldest,
+                None => before.when_full,
+            },
+            lock_to_first_device: self.lock_to_first_device || before.lock_to_first_device,
+            hours: hours.or(before.hours),
+            idle_timeout: self.idle_timeout.or(before.idle_timeout),
+            pool: self.pool.or(before.pool),
+            profile: self.profile.or(before.profile),
+            known_devices: match self.always_ask {
+                true => KnownDevices::NeedPassword,
+                false => before.known_devices,
+            },
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -167,6 +226,12 @@ enum Removable {
     ActivateWithin,
     EndWithSession,
     WarnBefore,
+    LockToFirstDevice,
+    Hours,
+    IdleTimeout,
+    Pool,
+    Profile,
+    AlwaysAsk,
 }
 
 pub(super) async fn run(everywhere: &Everywhere, command: PlanCommand) -> anyhow::Result<ExitCode> {
@@ -252,6 +317,7 @@ fn nothing_promised() -> Terms {
         grace: Span::ZERO,
         after_end: AfterEnd::Cut,
         warn_before: None,
+        logins: Logins::default(),
     }
 }
 
@@ -285,6 +351,7 @@ impl TermsArguments {
                 None => before.after_end,
             },
             warn_before: self.warn_before.or(before.warn_before),
+            logins: self.logins.over(before.logins, zone),
         }
     }
 }
@@ -301,6 +368,12 @@ fn without(mut terms: Terms, what: &Removable) -> Terms {
         Removable::ActivateWithin => terms.activate_within = None,
         Removable::EndWithSession => terms.when_session_ends = WhenSessionEnds::Keep,
         Removable::WarnBefore => terms.warn_before = None,
+        Removable::LockToFirstDevice => terms.logins.lock_to_first_device = false,
+        Removable::Hours => terms.logins.hours = None,
+        Removable::IdleTimeout => terms.logins.idle_timeout = None,
+        Removable::Pool => terms.logins.pool = None,
+        Removable::Profile => terms.logins.profile = None,
+        Removable::AlwaysAsk => terms.logins.known_devices = KnownDevices::Welcome,
     }
     terms
 }
@@ -345,6 +418,13 @@ fn as_json(stored: &StoredPlan) -> serde_json::Value {
                 AfterEnd::Wall => "wall",
             },
             "warn_before_seconds": seconds(terms.warn_before),
+            "when_full": terms.logins.when_full,
+            "lock_to_first_device": terms.logins.lock_to_first_device,
+            "hours": terms.logins.hours.as_ref().map(|hours| hours.week.to_string()),
+            "idle_timeout_seconds": seconds(terms.logins.idle_timeout),
+            "pool": terms.logins.pool,
+            "profile": terms.logins.profile,
+            "known_devices": terms.logins.known_devices == KnownDevices::Welcome,
         },
         "promise": promise(terms), "retired_at": stored.retired_at, "version": stored.version,
     })
@@ -489,6 +569,7 @@ fn promise(terms: &Terms) -> String {
         AtDataCap::End => data.to_string(),
         AtDataCap::Throttle(speed) => format!("{data}, then {speed}"),
     }));
+    limits.extend(terms.logins.hours.as_ref().map(|hours| hours.week.to_string()));
     limits.join(", ")
 }
 
@@ -517,6 +598,37 @@ mod tests {
         for wrong in ["day:32", "day:0", "months:0", "tomorrow", "", "midnights:", "2026-02-30"] {
             assert!(read_rule(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_was_said_of_logins_stays_until_it_is_taken_away() {
+        let zone: Zone = "Africa/Nairobi".parse().unwrap();
+        let nothing = || LoginArguments {
+            when_full: None,
+            lock_to_first_device: false,
+            hours: None,
+            idle_timeout: None,
+            pool: None,
+            profile: None,
+            always_ask: false,
+        };
+        let said = LoginArguments {
+            when_full: Some(WhenFullWord::EndOldest),
+            lock_to_first_device: true,
+            hours: Some("Mo-Fr 08:00-18:00".parse().unwrap()),
+            pool: Some("guests".parse().unwrap()),
+            always_ask: true,
+            ..nothing()
+        };
+        let logins = said.over(Logins::default(), &zone);
+        assert_eq!(nothing().over(logins.clone(), &zone), logins);
+        let terms = Terms { logins, ..Terms::hotspot(Span::hours(1)) };
+        assert_eq!(promise(&terms), "1h, Mo-Fr 08:00-18:00");
+        let less =
+            [Removable::LockToFirstDevice, Removable::Hours, Removable::Pool, Removable::AlwaysAsk];
+        let terms = less.iter().fold(terms, without);
+        let left = Logins { when_full: WhenFull::EndOldest, ..Logins::default() };
+        assert_eq!(terms.logins, left);
     }
 
     #[test]

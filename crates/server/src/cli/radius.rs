@@ -30,14 +30,18 @@ pub(super) struct NasesArguments {
 
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  lango radius signing Lobby learning\n\n\
-                        learning: its first signed request decides. required: unsigned ones are \
-                        dropped. off: only for equipment that cannot, and a warning in `lango \
+                        learning: its first signed request decides.\n\
+                        required: unsigned ones are dropped.\n\
+                        off: only for equipment that cannot sign, and a warning in `lango\n\
                         check` for as long as it is so.")]
 pub(super) struct SigningArguments {
     /// Its name or id
     router: String,
     /// What holds from now on
     signing: Signing,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) async fn run(
@@ -73,6 +77,10 @@ async fn signing(everywhere: &Everywhere, arguments: &SigningArguments) -> anyho
     let router = desk.router(Some(tenant.id), &arguments.router).await?;
     let (whose, signing) = ((tenant.id, router.id), arguments.signing);
     change_signing(&desk.app, whose, signing, None, &By::cli(), desk.now()).await?;
+    if arguments.json {
+        let (id, name) = (router.id, &router.name);
+        return json(&serde_json::json!({ "id": id, "name": name, "signing": signing.word() }));
+    }
     line(match signing {
         Signing::Learning => format!("{}: its first signed request decides", shown(&router.name)),
         Signing::Required => format!("{} must sign its requests", shown(&router.name)),

@@ -52,7 +52,10 @@ pub(super) async fn run(
     let mut stops = Stops::listen()?;
     let desk = Desk::with(config, everywhere, Want::Existing).await?;
     let (listener, http) = listen(desk.config.http).await?;
-    let radius = listen_to_nases(&desk.config)?;
+    let radius = match listen_to_nases(&desk.config)? {
+        Some(bound) => Some(show_certificate(&desk, bound).await?),
+        None => None,
+    };
     let _listeners = Listeners::announce(&desk.config.data_dir, http, radius.as_ref())?;
     announce(&desk, http, radius.as_ref()).await?;
     serve(&desk, listener, radius, &mut stops).await
@@ -98,6 +101,33 @@ fn listen_to_nases(config: &Config) -> anyhow::Result<Option<radius::Bound>> {
     }
 }
 
+/// Without a certificate there is no EAP and no RadSec; whoever named one, or asked for RadSec, is
+/// told so, and nobody else is kept from serving.
+async fn show_certificate(desk: &Desk, bound: radius::Bound) -> anyhow::Result<radius::Bound> {
+    let config = &desk.config;
+    let sources = config.radius_certificate.clone();
+    let is_asked_for = sources.files.is_some() || config.radsec.is_some();
+    let certificate = match radius::certificate::Certificate::open(sources, desk.app.clock().now())
+    {
+        Ok(certificate) => certificate,
+        Err(cause) if is_asked_for => return Err(cause.into()),
+        Err(cause) => {
+            let cause = crate::observe::chain(&cause);
+            note(format!("devices cannot log in by EAP: {cause}"));
+            return Ok(bound);
+        }
+    };
+    let listener = match config.radsec {
+        None => None,
+        Some(address) => Some(TcpListener::bind(address).await.with_context(|| {
+            format!(
+                "cannot listen for RadSec on {address}: choose another with radsec, or write off"
+            )
+        })?),
+    };
+    Ok(bound.known_by(certificate, listener))
+}
+
 async fn announce(
     desk: &Desk,
     http: SocketAddr,
@@ -107,8 +137,10 @@ async fn announce(
     // A closed stdout is no reason not to serve.
     let scheme = if desk.config.tls.is_some() { "https" } else { "http" };
     let _ = line(format!("Lango listens on {scheme}://{http}, database {}", desk.config.database));
-    if let Some(radius::Bound { authentication, accounting, .. }) = radius {
-        let _ = line(format!("RADIUS: logins on {authentication}, accounting on {accounting}"));
+    if let Some(radius::Bound { authentication, accounting, radsec, .. }) = radius {
+        let radsec = radsec.map(|radsec| format!(", RadSec on {radsec}")).unwrap_or_default();
+        let _ =
+            line(format!("RADIUS: logins on {authentication}, accounting on {accounting}{radsec}"));
     }
     if tenants.is_empty() {
         note("there is no business yet: run `lango init`");

@@ -41,6 +41,8 @@ pub(super) enum ServiceCommand {
     Suspend(WhoArguments),
     /// End it for good
     Terminate(WhoArguments),
+    /// Let another device use it than the one that it is locked to
+    Unlock(WhoArguments),
     /// Give time
     Extend(ExtendArguments),
     /// Have routers that failed tried again at once
@@ -113,7 +115,9 @@ pub(super) struct ShowArguments {
                         lango service pause ann           lango service resume ann\n  \
                         lango service suspend 10.5.0.7     lango service resume 10.5.0.7\n  \
                         lango service terminate 0712345678\n  \
-                        lango service retry ann")]
+                        lango service retry ann\n\n\
+                        A new phone on a plan that is locked to the device of its first login:\n  \
+                        lango service unlock ann")]
 pub(super) struct WhoArguments {
     /// User name, phone number, voucher code, MAC, IP address or id
     who: String,
@@ -192,6 +196,7 @@ pub(super) async fn run(
         ServiceCommand::Resume(who) => (wants(who), Action::Resume),
         ServiceCommand::Suspend(who) => (wants(who), Action::Suspend),
         ServiceCommand::Terminate(who) => (wants(who), Action::End),
+        ServiceCommand::Unlock(who) => (wants(who), Action::Unlock),
         ServiceCommand::Retry(who) => (wants(who), Action::Retry),
         ServiceCommand::Extend(ExtendArguments { who, time, json }) => {
             ((who, json), Action::Extend { time })
@@ -427,7 +432,7 @@ fn as_json(stored: &StoredGrant) -> serde_json::Value {
         "id": grant.id, "kind": grant.kind, "label": stored.label, "plan": grant.plan,
         "customer": grant.customer, "router": stored.router,
         "state": grant.state.word(), "ends_at": grant.state.ends_at(),
-        "devices_online": grant.presence.devices(),
+        "devices_online": grant.presence.devices(), "locked_to": grant.locked_to,
     })
 }
 

@@ -56,6 +56,17 @@ pub enum ConfigError {
     /// A certificate without its key, or a key without its certificate.
     #[error("give both tls_certificate and tls_key, or neither")]
     HalfACertificate,
+    /// The same of the certificate for RADIUS.
+    #[error("give both radius_certificate and radius_key, or neither")]
+    HalfARadiusCertificate,
+    /// Not a version of TLS.
+    #[error("{setting}: `{value}` is not offered to devices: write 1.2 or 1.3")]
+    NewestTls {
+        /// Where it is set.
+        setting: String,
+        /// What stands there.
+        value: String,
+    },
     /// Not an address or network.
     #[error("{setting}: `{value}` is not a network: write for example 127.0.0.1 or 10.0.0.0/8")]
     Network {

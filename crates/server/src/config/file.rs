@@ -6,9 +6,15 @@ use crate::config::nearest::nearest;
 use std::path::{Path, PathBuf};
 
 /// The settings that a file may have; the names are a contract with operators.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 19] = [
     "radius_authentication",
     "radius_accounting",
+    "radius_certificate",
+    "radius_key",
+    "radsec",
+    "radsec_authorities",
+    "eap_authorities",
+    "eap_newest_tls",
     "webhook_private_addresses",
     "tls_certificate",
     "tls_key",
@@ -28,6 +34,12 @@ const KEYS: [&str; 13] = [
 pub(super) struct Written {
     pub(super) radius_authentication: Option<String>,
     pub(super) radius_accounting: Option<String>,
+    pub(super) radius_certificate: Option<PathBuf>,
+    pub(super) radius_key: Option<PathBuf>,
+    pub(super) radsec: Option<String>,
+    pub(super) radsec_authorities: Option<PathBuf>,
+    pub(super) eap_authorities: Option<PathBuf>,
+    pub(super) eap_newest_tls: Option<String>,
     pub(super) webhook_private_addresses: Option<bool>,
     pub(super) tls_certificate: Option<PathBuf>,
     pub(super) tls_key: Option<PathBuf>,

@@ -11,6 +11,8 @@ mod place;
 
 use crate::config::error::ConfigError;
 use crate::radius;
+use crate::radius::certificate::Sources;
+use crate::radius::eap::NewestTls;
 use file::Written;
 use ipnet::IpNet;
 use lango_domain::time::Span;
@@ -32,6 +34,10 @@ pub struct Config {
     pub radius: Option<radius::Settings>,
     /// Whether somebody asked for that: then it must be possible.
     pub radius_is_asked_for: bool,
+    /// By what certificate RADIUS is known.
+    pub radius_certificate: radius::certificate::Sources,
+    /// Where RadSec is served; none if it is off.
+    pub radsec: Option<SocketAddr>,
     /// Whether the log is for machines.
     pub log_json: bool,
     /// The certificate and the key of HTTP, if it is encrypted here.
@@ -91,6 +97,8 @@ impl Config {
         Ok(Config {
             radius,
             radius_is_asked_for,
+            radius_certificate: said.radius_certificate(&written, &data_dir)?,
+            radsec: said.radsec(&written)?,
             database: said.database(&written, &data_dir)?,
             http: said.http(&written)?,
             log_json: said.log_json(&written)?,
@@ -202,6 +210,60 @@ impl<'s> Said<'s> {
             .zip(accounting)
             .map(|(authentication, accounting)| radius::Settings { authentication, accounting });
         Ok((settings, first || second))
+    }
+
+    /// A file named by the environment or by `lango.toml`.
+    fn path(&self, variable: &str, written: &Option<PathBuf>) -> Option<PathBuf> {
+        (self.environment)(variable).map(PathBuf::from).or_else(|| written.clone())
+    }
+
+    fn radius_files(&self, written: &Written) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+        let certificate = self.path("LANGO_RADIUS_CERTIFICATE", &written.radius_certificate);
+        match (certificate, self.path("LANGO_RADIUS_KEY", &written.radius_key)) {
+            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+            (None, None) => Ok(None),
+            _ => Err(ConfigError::HalfARadiusCertificate),
+        }
+    }
+
+    fn radius_certificate(
+        &self,
+        written: &Written,
+        data_dir: &Path,
+    ) -> Result<Sources, ConfigError> {
+        let newest = written.eap_newest_tls.as_ref();
+        let newest = self.setting("LANGO_EAP_NEWEST_TLS", "eap_newest_tls", None, newest);
+        let newest_tls = match newest {
+            None => NewestTls::Tls12,
+            Some((value, setting)) => match value.as_str() {
+                "1.2" => NewestTls::Tls12,
+                "1.3" => NewestTls::Tls13,
+                _ => return Err(ConfigError::NewestTls { setting, value }),
+            },
+        };
+        Ok(Sources {
+            files: self.radius_files(written)?,
+            directory: data_dir.to_owned(),
+            eap_authorities: self.path("LANGO_EAP_AUTHORITIES", &written.eap_authorities),
+            radsec_authorities: self.path("LANGO_RADSEC_AUTHORITIES", &written.radsec_authorities),
+            newest_tls,
+        })
+    }
+
+    /// Off until the operator gives a certificate, which NASes check, or asks for it.
+    fn radsec(&self, written: &Written) -> Result<Option<SocketAddr>, ConfigError> {
+        const USUAL: u16 = 2083;
+        match self.setting("LANGO_RADSEC", "radsec", None, written.radsec.as_ref()) {
+            Some((value, _)) if value == "off" => Ok(None),
+            Some((value, setting)) => match read_listener(&value) {
+                Some(address) => Ok(Some(address)),
+                None => Err(ConfigError::Listener { setting, value }),
+            },
+            None if self.radius_files(written)?.is_some() => {
+                Ok(Some(SocketAddr::from(([0, 0, 0, 0], USUAL))))
+            }
+            None => Ok(None),
+        }
     }
 
     fn log_json(&self, written: &Written) -> Result<bool, ConfigError> {
@@ -339,6 +401,26 @@ mod tests {
         assert_eq!(config.database.sqlite_path(), Some(expected.as_path()));
         let elsewhere = load(&flags, &[("LANGO_DATABASE_URL", "sqlite:/x/y.db")]).unwrap();
         assert_eq!(elsewhere.database.to_string(), "sqlite:/x/y.db");
+    }
+
+    #[test]
+    fn radsec_waits_for_a_certificate_or_an_order() {
+        let (directory, flags) = directory_with("");
+        let config = load(&flags, &[]).unwrap();
+        assert_eq!((config.radsec, config.radius_certificate.files), (None, None));
+        assert_eq!(config.radius_certificate.directory, directory.path());
+        assert_eq!(config.radius_certificate.newest_tls, NewestTls::Tls12);
+        let files = "radius_certificate = \"/c\"\nradius_key = \"/k\"\neap_newest_tls = \"1.3\"";
+        let (_directory, flags) = directory_with(files);
+        let config = load(&flags, &[]).unwrap();
+        assert_eq!(config.radsec.unwrap().to_string(), "0.0.0.0:2083");
+        assert_eq!(config.radius_certificate.newest_tls, NewestTls::Tls13);
+        assert_eq!(load(&flags, &[("LANGO_RADSEC", "off")]).unwrap().radsec, None);
+        let (_directory, flags) = directory_with("radsec = \":1\"");
+        assert_eq!(load(&flags, &[]).unwrap().radsec.unwrap().to_string(), "127.0.0.1:1");
+        let (_directory, flags) = directory_with("radius_key = \"/k\"");
+        let said = load(&flags, &[]).unwrap_err().to_string();
+        assert!(said.contains("radius_certificate and radius_key"), "{said}");
     }
 
     #[test]

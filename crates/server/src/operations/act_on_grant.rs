@@ -46,6 +46,8 @@ pub enum Action {
         /// The customer.
         customer: Option<CustomerId>,
     },
+    /// Frees it from the one device that may use it; the next to log in is the one.
+    Unlock,
     /// Has its routers tried at once that failed and wait for a later try.
     Retry,
 }
@@ -148,6 +150,7 @@ pub(crate) async fn act(
         Action::Pause => Event::Pause,
         Action::Extend { time } => Event::Extend(time),
         Action::End => Event::Terminate,
+        Action::Unlock => Event::Unlock,
         Action::Move { router } => return move_to(tx, app, stored, router, by, now).await,
         Action::Replan { plan } => return replan(tx, app, stored, plan, by, now).await,
         Action::Assign { customer } => return assign(tx, app, stored, customer, by, now).await,

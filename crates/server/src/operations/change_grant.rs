@@ -36,6 +36,17 @@ impl Change {
         Ok(Change { before, after: StoredGrant { grant, ..stored }, effects })
     }
 
+    /// The same, and then another event.
+    ///
+    /// # Errors
+    /// The domain refuses that event.
+    pub fn then(self, event: Event, now: Timestamp) -> Result<Change, Refusal> {
+        let Change { before, after, mut effects } = self;
+        let applied = after.grant.apply(event, now)?;
+        effects.extend(applied.effects);
+        Ok(Change { before, after: StoredGrant { grant: applied.grant, ..after }, effects })
+    }
+
     /// Whether anything at all is to be written.
     pub fn is_empty(&self) -> bool {
         self.effects.is_empty() && self.before == self.after.grant
@@ -201,6 +212,8 @@ fn describe(effect: &Effect) -> (&'static str, String) {
         Effect::Resumed => ("resumed", "access is open again".to_owned()),
         Effect::Suspended(why) => ("suspended", format!("{why:?}").to_lowercase()),
         Effect::Ended(reason) => ("ended", reason.word().to_owned()),
+        Effect::Locked => ("locked", "to the device of its first login".to_owned()),
+        Effect::Unlocked => ("unlocked", "the next device to log in is the one".to_owned()),
         Effect::Measure => ("measured", "the time online should be used up".to_owned()),
     }
 }

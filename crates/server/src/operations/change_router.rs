@@ -109,6 +109,8 @@ pub async fn remove_router(
                 Err(lost) => return Ok(Err(lost)),
             };
             lango_store::routers::remove(tx, id, now).await?;
+            // It is believed no more, so nobody would tell of their end.
+            crate::radius::ledger::close_removed(tx, &desk, id, now).await?;
             account(tx, &desk, &by.actor, &router, "router removed", now).await?;
             Ok(Ok(()))
         })

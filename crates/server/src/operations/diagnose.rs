@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::enforcement::Observed;
 use crate::observe::pulse::{self, Beats, Engine};
+use crate::operations::add_router::{RouterAddress, RouterProtocol};
 use crate::operations::nases::{self, NasDiagnosis};
 use crate::radius::overload;
 use lango_domain::ids::{GrantId, Id, RouterId, TenantId};
@@ -11,6 +12,7 @@ use lango_domain::phone_number::PhoneNumber;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::enforcements::Line;
 use lango_store::grants::GrantLine;
+use lango_store::plans::StoredPlan;
 use lango_store::routers::{Router, Stranger};
 use lango_store::tenants::Tenant;
 use lango_store::{Error, Tx};
@@ -98,6 +100,8 @@ pub struct TenantDiagnosis {
     pub routers: Vec<RouterDiagnosis>,
     /// Those of its routers that ask by RADIUS.
     pub nases: Vec<NasDiagnosis>,
+    /// Plans on sale that say more of logins than some of its routers keep.
+    pub plans_not_kept: Vec<PlanNotKept>,
     /// Messages and other jobs given up within a day.
     pub jobs_given_up: i64,
     /// Why the last of them was given up.
@@ -126,6 +130,18 @@ pub struct Uncut {
     pub line: Line,
     /// For how long.
     pub overdue_seconds: i64,
+}
+
+/// A plan that says more of logins than routers can be told by their API. They are not asked at
+/// each login, as NASes ask us by RADIUS.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PlanNotKept {
+    /// The plan's name.
+    pub plan: String,
+    /// The routers' names.
+    pub routers: Vec<String>,
+    /// What happens there instead.
+    pub instead: Vec<&'static str>,
 }
 
 /// One router.
@@ -279,9 +295,16 @@ async fn look_at(
     tenant: Tenant,
     now: Timestamp,
 ) -> Result<TenantDiagnosis, Error> {
-    use lango_store::{enforcements, grants, jobs, routers};
+    use lango_store::{enforcements, grants, jobs, plans, routers};
+    let all = routers::of_tenant(tx, tenant.id).await?;
+    let told_by_api = all.iter().filter(|router| !asks_by_radius(router));
+    let told_by_api: Vec<String> = told_by_api.map(|router| router.name.clone()).collect();
+    let plans_not_kept = match told_by_api.is_empty() {
+        true => Vec::new(),
+        false => plans_not_kept(plans::of_tenant(tx, tenant.id).await?, &told_by_api),
+    };
     let mut boxes = Vec::new();
-    for router in routers::of_tenant(tx, tenant.id).await? {
+    for router in all {
         let waiting = enforcements::count_pending(tx, router.id).await?;
         let oldest = enforcements::oldest_pending(tx, router.id).await?;
         let strangers = routers::strangers(tx, router.id).await?;
@@ -300,10 +323,26 @@ async fn look_at(
             .collect(),
         routers: boxes,
         nases: nases::look(tx, app, tenant.id, now).await?,
+        plans_not_kept,
         jobs_given_up: jobs::count_given_up(tx, tenant.id, yesterday).await?,
         last_given_up: jobs::last_given_up(tx, tenant.id, yesterday).await?,
         name: tenant.name,
     })
+}
+
+fn asks_by_radius(router: &Router) -> bool {
+    let address = serde_json::from_str::<RouterAddress>(&router.endpoint);
+    address.is_ok_and(|address| address.protocol == RouterProtocol::Radius)
+}
+
+fn plans_not_kept(plans: Vec<StoredPlan>, routers: &[String]) -> Vec<PlanNotKept> {
+    let on_sale = plans.into_iter().filter(|stored| stored.retired_at.is_none());
+    let not_kept = on_sale.map(|stored| PlanNotKept {
+        instead: stored.plan.terms.logins.not_kept_by_routers(),
+        plan: stored.plan.name,
+        routers: routers.to_vec(),
+    });
+    not_kept.filter(|plan| !plan.instead.is_empty()).collect()
 }
 
 async fn soon(tx: &mut Tx<'_>, lines: Vec<GrantLine>, now: Timestamp) -> Result<Vec<Soon>, Error> {
@@ -457,6 +496,16 @@ fn judge(tenant: &TenantDiagnosis, clock: ClockHealth, now: Timestamp) -> Vec<Fi
             findings.extend(judge_orders(router, now));
         }
     }
+    findings.extend(tenant.plans_not_kept.iter().map(|not_kept| {
+        let what = format!(
+            "{} does not keep all of plan {}: {}",
+            not_kept.routers.join(", "),
+            not_kept.plan,
+            not_kept.instead.join("; ")
+        );
+        let advice = "have it ask by RADIUS (address radius://IP), or sell another plan there";
+        Finding::new(what, advice)
+    }));
     if tenant.jobs_given_up > 0 {
         let why = tenant.last_given_up.clone();
         let because = why.as_deref().map(|why| format!("; the last one: {why}"));

@@ -118,17 +118,15 @@ pub(crate) async fn look(
         .into_iter()
         .map(|kept| (kept.router, kept))
         .collect();
-    let open: HashMap<RouterId, i64> = radius::count_open(tx, tenant)
-        .await?
-        .into_iter()
-        .map(|open| (open.router, open.sessions))
-        .collect();
-    let routers = lango_store::routers::of_tenant(tx, tenant).await?;
-    let diagnosed = routers.into_iter().filter_map(|router| {
-        let sessions = open.get(&router.id).copied().unwrap_or_default();
-        diagnosed(app, kept.get(&router.id), sessions, router, now)
-    });
-    Ok(diagnosed.collect())
+    let mut diagnoses = Vec::new();
+    for router in lango_store::routers::of_tenant(tx, tenant).await? {
+        let sessions = match source(&router) {
+            Some(_) => radius::count_open(tx, router.id).await?,
+            None => continue,
+        };
+        diagnoses.extend(diagnosed(app, kept.get(&router.id), sessions, router, now));
+    }
+    Ok(diagnoses)
 }
 
 /// None: it does not speak RADIUS.

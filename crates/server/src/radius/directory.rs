@@ -94,10 +94,10 @@ pub struct Nas {
     pub language: Language,
     version: i64,
     signing: AtomicU8,
-    heard_at: AtomicI64,
-    proven_at: AtomicI64,
-    mistrusted_at: AtomicI64,
-    clock_ahead: AtomicI64,
+    heard_at: Arc<AtomicI64>,
+    proven_at: Arc<AtomicI64>,
+    mistrusted_at: Arc<AtomicI64>,
+    clock_ahead: Arc<AtomicI64>,
     noted_at: AtomicI64,
     noted: AtomicU8,
 }
@@ -109,6 +109,26 @@ impl Nas {
     /// How it signs.
     pub fn signing(&self) -> Signing {
         Signing::from_octet(self.signing.load(Ordering::Relaxed))
+    }
+
+    /// The same NAS as it speaks through TLS, where a secret that everybody knows takes the place
+    /// of its own (RFC 6614 §2.3) and nobody can forge what is not signed.
+    pub(super) fn through_tls(&self) -> Nas {
+        Nas {
+            router: self.router,
+            tenant: self.tenant,
+            name: self.name.clone(),
+            secret: Secret::new("radsec").expect("it is not empty"),
+            language: self.language,
+            version: self.version,
+            signing: AtomicU8::new(Signing::Off.octet()),
+            heard_at: self.heard_at.clone(),
+            proven_at: self.proven_at.clone(),
+            mistrusted_at: self.mistrusted_at.clone(),
+            clock_ahead: self.clock_ahead.clone(),
+            noted_at: AtomicI64::new(0),
+            noted: AtomicU8::new(0),
+        }
     }
 
     /// Takes note that it said something that we trust, and whether that proves that it knows the
@@ -288,10 +308,10 @@ fn nas(app: &App, router: &Router, signing: Signing, language: Language) -> Opti
         language,
         version: router.version,
         signing: AtomicU8::new(signing.octet()),
-        heard_at: AtomicI64::new(0),
-        proven_at: AtomicI64::new(0),
-        mistrusted_at: AtomicI64::new(0),
-        clock_ahead: AtomicI64::new(NO_CLOCK),
+        heard_at: Arc::default(),
+        proven_at: Arc::default(),
+        mistrusted_at: Arc::default(),
+        clock_ahead: Arc::new(AtomicI64::new(NO_CLOCK)),
         noted_at: AtomicI64::new(0),
         noted: AtomicU8::new(0),
     })
@@ -328,10 +348,10 @@ mod tests {
             language: Language::En,
             version: 1,
             signing: AtomicU8::new(0),
-            heard_at: AtomicI64::new(0),
-            proven_at: AtomicI64::new(0),
-            mistrusted_at: AtomicI64::new(0),
-            clock_ahead: AtomicI64::new(NO_CLOCK),
+            heard_at: Arc::default(),
+            proven_at: Arc::default(),
+            mistrusted_at: Arc::default(),
+            clock_ahead: Arc::new(AtomicI64::new(NO_CLOCK)),
             noted_at: AtomicI64::new(0),
             noted: AtomicU8::new(0),
         }

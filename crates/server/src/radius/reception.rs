@@ -21,29 +21,27 @@ use tokio_util::sync::CancellationToken;
 /// longer than his NAS does has asked again already.
 const UNDER_WAY: usize = 8_192;
 
-/// One socket and all that is needed to answer.
+/// All that is needed to answer.
+#[derive(Clone)]
+pub(super) struct Office {
+    pub(super) app: App,
+    pub(super) directory: Arc<Directory>,
+    pub(super) desk: Desk,
+    pub(super) ledger: Ledger,
+}
+
+/// One socket, and what answers there.
 pub(super) struct Reception {
-    app: App,
-    directory: Arc<Directory>,
-    desk: Desk,
-    ledger: Ledger,
+    counter: Counter,
     socket: Arc<UdpSocket>,
-    purpose: Purpose,
-    duplicates: Duplicates,
     under_way: AtomicUsize,
 }
 
 impl Reception {
-    pub(super) fn new(
-        app: App,
-        directory: Arc<Directory>,
-        desk: Desk,
-        ledger: Ledger,
-        ear: Ear,
-    ) -> Reception {
+    pub(super) fn new(office: Office, ear: Ear) -> Reception {
         let Ear { socket, purpose } = ear;
-        let (duplicates, under_way) = (Duplicates::default(), AtomicUsize::new(0));
-        Reception { app, directory, desk, ledger, socket, purpose, duplicates, under_way }
+        let counter = Counter::new(office, purpose);
+        Reception { counter, socket, under_way: AtomicUsize::new(0) }
     }
 
     /// Receives until stopped.
@@ -65,20 +63,59 @@ impl Reception {
     }
 
     fn take(self: &Arc<Self>, datagram: &[u8], from: SocketAddr) {
-        let metrics = self.app.metrics();
-        let Some(nas) = self.directory.of(from.ip()) else {
-            return metrics.note_radius(self.word(), "stranger");
+        let Some(nas) = self.counter.office.directory.of(from.ip()) else {
+            return self.counter.note("stranger");
         };
         if self.under_way.fetch_add(1, Ordering::Relaxed) >= UNDER_WAY {
             self.under_way.fetch_sub(1, Ordering::Relaxed);
-            return metrics.note_radius(self.word(), OVERLOAD);
+            return self.counter.note(OVERLOAD);
         }
         let (reception, datagram) = (self.clone(), Box::<[u8]>::from(datagram));
         tokio::spawn(async move {
-            let came_of_it = reception.answer(&nas, &datagram, from).await;
-            reception.app.metrics().note_radius(reception.word(), came_of_it);
+            let answer = reception.counter.answer(&nas, &datagram, from).await;
+            if let Some(octets) = answer.octets {
+                reception.send(&octets, from).await;
+            }
+            reception.counter.note(answer.came_of_it);
             reception.under_way.fetch_sub(1, Ordering::Relaxed);
         });
+    }
+
+    async fn send(&self, octets: &[u8], to: SocketAddr) {
+        if let Err(error) = self.socket.send_to(octets, to).await {
+            tracing::debug!(%error, %to, "an answer could not be sent");
+        }
+    }
+}
+
+/// What came of a request.
+pub(super) struct Answer {
+    pub(super) came_of_it: &'static str,
+    pub(super) octets: Option<Arc<[u8]>>,
+}
+
+impl From<&'static str> for Answer {
+    fn from(came_of_it: &'static str) -> Answer {
+        Answer { came_of_it, octets: None }
+    }
+}
+
+/// Where requests are answered that come in by one socket or connection: their numbers are told
+/// apart there.
+pub(super) struct Counter {
+    pub(super) office: Office,
+    purpose: Purpose,
+    duplicates: Duplicates,
+}
+
+impl Counter {
+    pub(super) fn new(office: Office, purpose: Purpose) -> Counter {
+        Counter { office, purpose, duplicates: Duplicates::default() }
+    }
+
+    /// Counts what came of a request.
+    pub(super) fn note(&self, came_of_it: &'static str) {
+        self.office.app.metrics().note_radius(self.word(), came_of_it);
     }
 
     const fn word(&self) -> &'static str {
@@ -86,8 +123,8 @@ impl Reception {
     }
 
     /// Answers a packet, or does not. What came of it, in a word.
-    async fn answer(&self, nas: &Nas, datagram: &[u8], from: SocketAddr) -> &'static str {
-        let Ok(packet) = Packet::parse(datagram) else { return "malformed" };
+    pub(super) async fn answer(&self, nas: &Nas, datagram: &[u8], from: SocketAddr) -> Answer {
+        let Ok(packet) = Packet::parse(datagram) else { return "malformed".into() };
         let is_ours = match self.purpose {
             Purpose::Authentication => {
                 matches!(packet.code(), Code::AccessRequest | Code::StatusServer)
@@ -95,11 +132,15 @@ impl Reception {
             Purpose::Accounting => {
                 matches!(packet.code(), Code::AccountingRequest | Code::StatusServer)
             }
+            Purpose::Everything => matches!(
+                packet.code(),
+                Code::AccessRequest | Code::AccountingRequest | Code::StatusServer
+            ),
         };
         if !is_ours {
-            return "misplaced";
+            return "misplaced".into();
         }
-        let now = self.app.clock().now();
+        let now = self.office.app.clock().now();
         let request = match packet.verify_request(&nas.secret) {
             Ok(request) => request,
             Err(why) => {
@@ -107,13 +148,13 @@ impl Reception {
                     nas.mistrust(now);
                     tracing::debug!(nas.name = %nas.name, "{why}");
                 }
-                return "mistrusted";
+                return "mistrusted".into();
             }
         };
         if packet.code() == Code::AccessRequest {
             let is_eap = request.first(EAP_MESSAGE.id()).is_some();
             if !nas.takes(request.signature(), is_eap, request.has_proxy_state()) {
-                return "unsigned";
+                return "unsigned".into();
             }
         }
         let is_proof = packet.code() != Code::AccessRequest || request.signature().is_present();
@@ -126,44 +167,35 @@ impl Reception {
             Instant::now(),
         );
         match met {
-            Met::UnderWay => "repeated",
-            Met::Answered(octets) => {
-                self.send(&octets, from).await;
-                "answered again"
-            }
-            Met::New(ticket) => self.work(nas, &request, ticket, from).await,
+            Met::UnderWay => "repeated".into(),
+            Met::Answered(octets) => Answer { came_of_it: "answered again", octets: Some(octets) },
+            Met::New(ticket) => self.work(nas, &request, ticket).await,
         }
     }
 
-    async fn work(
-        &self,
-        nas: &Nas,
-        request: &VerifiedRequest<'_>,
-        ticket: Ticket,
-        from: SocketAddr,
-    ) -> &'static str {
-        let worked = match (request.code(), self.purpose) {
-            (Code::StatusServer, _) => self.alive(nas, request).map(|octets| (octets, "alive")),
-            (_, Purpose::Authentication) => self.log_in(nas, request).await,
-            (_, Purpose::Accounting) => self.write_down(nas, request).await,
+    async fn work(&self, nas: &Nas, request: &VerifiedRequest<'_>, ticket: Ticket) -> Answer {
+        let worked = match request.code() {
+            Code::StatusServer => self.alive(nas, request).map(|octets| (octets, "alive")),
+            Code::AccessRequest => self.log_in(nas, request).await,
+            _ => self.write_down(nas, request).await,
         };
         let Some((octets, word)) = worked else {
             self.duplicates.forget(&ticket);
-            return "silence";
+            return "silence".into();
         };
         let octets: Arc<[u8]> = octets.into();
         self.duplicates.answered(&ticket, octets.clone());
-        self.send(&octets, from).await;
-        word
+        Answer { came_of_it: word, octets: Some(octets) }
     }
 
     /// RFC 5997: an Accept says that logins are answered, and nothing about anybody.
     fn alive(&self, nas: &Nas, request: &VerifiedRequest<'_>) -> Option<Vec<u8>> {
         let code = match self.purpose {
-            Purpose::Authentication => Code::AccessAccept,
+            Purpose::Authentication | Purpose::Everything => Code::AccessAccept,
             Purpose::Accounting => Code::AccountingResponse,
         };
-        Some(Draft::reply(request, code).ok()?.seal(&nas.secret).into_octets())
+        // Signed whatever the code: some clients believe no other sign of life.
+        Some(Draft::reply(request, code).ok()?.signed(true).seal(&nas.secret).into_octets())
     }
 
     async fn log_in(
@@ -171,10 +203,14 @@ impl Reception {
         nas: &Nas,
         request: &VerifiedRequest<'_>,
     ) -> Option<(Vec<u8>, &'static str)> {
-        match self.desk.answer(nas, request).await {
+        match self.office.desk.answer(nas, request).await {
             Ok(sealed) => {
-                let is_accept = sealed.packet().code() == Code::AccessAccept;
-                Some((sealed.into_octets(), if is_accept { "accept" } else { "reject" }))
+                let word = match sealed.packet().code() {
+                    Code::AccessAccept => "accept",
+                    Code::AccessChallenge => "challenge",
+                    _ => "reject",
+                };
+                Some((sealed.into_octets(), word))
             }
             Err(Silence::Unavailable) => None,
             Err(error) => {
@@ -190,17 +226,11 @@ impl Reception {
         nas: &Nas,
         request: &VerifiedRequest<'_>,
     ) -> Option<(Vec<u8>, &'static str)> {
-        let told = Report::read(nas, request, self.app.clock().now())?;
-        if !self.ledger.write(told).await {
+        let told = Report::read(nas, request, self.office.app.clock().now())?;
+        if !self.office.ledger.write(told).await {
             return None;
         }
         let draft = Draft::reply(request, Code::AccountingResponse).ok()?;
         Some((draft.seal(&nas.secret).into_octets(), "written"))
-    }
-
-    async fn send(&self, octets: &[u8], to: SocketAddr) {
-        if let Err(error) = self.socket.send_to(octets, to).await {
-            tracing::debug!(%error, %to, "an answer could not be sent");
-        }
     }
 }

@@ -1,11 +1,12 @@
 //! Where NASes are listened to. Several sockets share a port, and the kernel keeps each NAS with
 //! one of them, so that cores do not wait for each other.
 
+use super::certificate::Certificate;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 
 /// What the kernel keeps for us while we are busy: some 20,000 requests. It gives less if its own
 /// limit (`net.core.rmem_max`) is lower.
@@ -27,6 +28,8 @@ pub(super) enum Purpose {
     Authentication,
     /// Reports.
     Accounting,
+    /// Both: a connection of RadSec.
+    Everything,
 }
 
 impl Purpose {
@@ -35,6 +38,7 @@ impl Purpose {
         match self {
             Purpose::Authentication => "authentication",
             Purpose::Accounting => "accounting",
+            Purpose::Everything => "radsec",
         }
     }
 }
@@ -50,6 +54,10 @@ pub(super) struct Ear {
 #[derive(Debug)]
 pub struct Bound {
     pub(super) sockets: Vec<Ear>,
+    pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) tls: Option<TcpListener>,
+    /// Where it listens for RadSec, if it does.
+    pub radsec: Option<SocketAddr>,
     /// Where it listens for logins.
     pub authentication: SocketAddr,
     /// Where it listens for reports.
@@ -76,7 +84,18 @@ pub fn bind(settings: Settings) -> io::Result<Bound> {
     };
     let authentication = listen(settings.authentication, Purpose::Authentication)?;
     let accounting = listen(settings.accounting, Purpose::Accounting)?;
-    Ok(Bound { sockets, authentication, accounting })
+    let (certificate, tls, radsec) = (None, None, None);
+    Ok(Bound { sockets, certificate, tls, radsec, authentication, accounting })
+}
+
+impl Bound {
+    /// With a certificate there are logins by EAP, and RadSec where it is listened to.
+    pub fn known_by(mut self, certificate: Certificate, radsec: Option<TcpListener>) -> Bound {
+        self.certificate = Some(Arc::new(certificate));
+        self.radsec = radsec.as_ref().and_then(|listener| listener.local_addr().ok());
+        self.tls = radsec;
+        self
+    }
 }
 
 fn open(address: SocketAddr) -> io::Result<UdpSocket> {

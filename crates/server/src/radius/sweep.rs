@@ -4,7 +4,7 @@
 
 use super::ledger::close_silent;
 use crate::app::App;
-use lango_domain::time::Span;
+use lango_domain::time::{Span, Timestamp};
 use lango_store::{Error, Tx};
 use tokio_util::sync::CancellationToken;
 
@@ -17,11 +17,16 @@ const BATCH: i64 = 500;
 
 /// Looks until stopped.
 pub(super) async fn run(app: App, stop: CancellationToken) {
+    let mut hearing_since = app.clock().now();
     while !stop.is_cancelled() {
-        match sweep(&app).await {
+        match sweep(&app, hearing_since).await {
             Ok(0) => {}
             Ok(closed) => tracing::info!(closed, "{closed} sessions closed that fell silent"),
-            Err(error) => tracing::warn!(%error, "silent sessions cannot be closed; trying again"),
+            Err(error) => {
+                // What could not be written down meanwhile is no silence.
+                hearing_since = app.clock().now();
+                tracing::warn!(%error, "silent sessions cannot be closed; trying again");
+            }
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -30,14 +35,20 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
     }
 }
 
-async fn sweep(app: &App) -> Result<usize, Error> {
+/// Closes what fell silent, unless it may be us who did not hear: after a start, or after a fault
+/// of the database, every session has as long to be heard of as any other.
+async fn sweep(app: &App, hearing_since: Timestamp) -> Result<usize, Error> {
     let mut closed = 0;
     loop {
         let (desk, now) = (app.clone(), app.clock().now());
+        let is_silence = now.since(hearing_since) >= SILENCE;
         let round = app
             .store()
             .write(async move |tx: &mut Tx<'_>| {
                 let stale = lango_store::radius::stale(tx, now - SILENCE, BATCH).await?;
+                if !is_silence {
+                    return Ok(0);
+                }
                 let count = stale.len();
                 close_silent(tx, &desk, stale, now).await?;
                 Ok(count)

@@ -431,10 +431,15 @@ async fn a_router_that_was_set_up_for_radius_passes_every_step() {
         });
         router.sign_in(phone, &code, &code).await.unwrap();
         assert!(browses(router, phone));
-        until("everything is proven", || complaints(&shop, name).is_empty());
+        // Version 6 signs nothing, and that is told.
+        let (known, signing) = match major {
+            "6" => (BTreeSet::from(["signature"]), "learning"),
+            _ => (BTreeSet::new(), "required"),
+        };
+        until("everything is proven", || steps(&complaints(&shop, name)) == known);
         until("all is well", || shop.lango(&["check"]).code == 0);
         let check = shop.lango(&["check"]).ok().out;
-        assert!(check.contains("proven") && check.contains("required"), "{check}");
+        assert!(check.contains("proven") && check.contains(signing), "{check}");
         shop.lango(&["radius", "signing", name, "off"]).ok();
         let off = shop.lango(&["check"]).fails(1, &[]);
         assert!(off.out.contains("CVE-2024-3596"), "{off:?}");

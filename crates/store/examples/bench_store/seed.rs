@@ -229,6 +229,7 @@ pub(crate) fn grant(number: i64) -> NewGrant {
         state: state_of(number),
         presence: Presence::Never,
         warned_of: None,
+        locked_to: None,
     };
     let stored = StoredGrant {
         grant,

@@ -6,13 +6,13 @@ pub mod setup;
 
 use crate::app::App;
 use crate::enforcement::{ConfirmedBy, DriverError, Observed, Order, Outcome, Survey};
-use crate::operations::note_reports;
+use crate::operations::note_reports::{self, OfGrant};
 use crate::radius::each_identifier;
 use lango_domain::ids::{GrantId, RouterId};
 use lango_domain::time::{Span, Timestamp};
 use lango_domain::wanted::Profile;
 use lango_radius::coa::Outcome as Answer;
-use lango_radius::dictionary::{ACCT_SESSION_ID, SESSION_TIMEOUT, USER_NAME};
+use lango_radius::dictionary::{ACCT_SESSION_ID, EVENT_TIMESTAMP, SESSION_TIMEOUT, USER_NAME};
 use lango_radius::{Draft, EncodeError, ErrorCause, Secret};
 use lango_store::radius::RadiusSession;
 use orders::{Desk, Silent};
@@ -32,6 +32,18 @@ pub struct RadiusNas {
     desk: Desk,
     observed: Observed,
     pinged_at: Timestamp,
+    dating: Dating,
+}
+
+/// Whether orders say when they were given. Some NASes are deaf to those that do not; RouterOS is
+/// told nothing that it does not ask for, because its word for "what is that" is its word for
+/// "there is no such session".
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Dating {
+    /// They say nothing.
+    Undated,
+    /// They carry Event-Timestamp.
+    Dated,
 }
 
 /// What an order to a NAS came to.
@@ -59,7 +71,8 @@ impl RadiusNas {
         let desk = Desk::new(address, secret);
         let (app, name, pinged_at) = (app.clone(), name.to_owned(), Timestamp::default());
         let observed = Observed::default();
-        let mut nas = RadiusNas { app, router, name, desk, observed, pinged_at };
+        let dating = Dating::Undated;
+        let mut nas = RadiusNas { app, router, name, desk, observed, pinged_at, dating };
         nas.ping().await?;
         Ok(nas)
     }
@@ -78,16 +91,38 @@ impl RadiusNas {
     }
 
     async fn act_on(&self, order: &Order) -> Outcome {
-        let open = note_reports::open_of_grant(&self.app, self.router, order.grant).await;
-        let open = match open {
-            Ok(open) => open,
+        let now = self.app.clock().now();
+        let sessions = note_reports::of_grant(&self.app, self.router, order.grant, now).await;
+        let sessions = match sessions {
+            Ok(sessions) => sessions,
             Err(error) => return Outcome::Failed(format!("reading its sessions: {error}")),
         };
         let acted = match order.wanted.profile() {
-            Some(profile) => self.change_all(order.grant, &open, profile).await,
-            None => self.end_all(open).await,
+            Some(profile) => self.hold(order.grant, sessions, profile, now).await,
+            None => {
+                let OfGrant { mut open, overdue, .. } = sessions;
+                open.extend(overdue);
+                self.end_all(open).await
+            }
         };
         acted.unwrap_or_else(|why| Outcome::Failed(why.to_string()))
+    }
+
+    /// Ends what must be over, and brings the rest to what is wanted now.
+    async fn hold(
+        &self,
+        grant: GrantId,
+        sessions: OfGrant,
+        profile: Profile,
+        now: Timestamp,
+    ) -> Result<Outcome, Silent> {
+        let OfGrant { open, overdue, closes } = sessions;
+        if !overdue.is_empty()
+            && let Outcome::Failed(why) = self.end_all(overdue).await?
+        {
+            return Ok(Outcome::Failed(why));
+        }
+        self.change_all(grant, &open, (profile, closes), now).await
     }
 
     /// Ends sessions. A session that the NAS reported to be over was ended by the NAS.
@@ -121,6 +156,7 @@ impl RadiusNas {
             .order(|identifier| {
                 let mut draft = Draft::disconnect_request(identifier);
                 put_identifiers(&mut draft, session)?;
+                self.put_date(&mut draft, self.dating)?;
                 Ok(draft)
             })
             .await?;
@@ -133,12 +169,12 @@ impl RadiusNas {
         &self,
         grant: GrantId,
         open: &[RadiusSession],
-        profile: Profile,
+        (profile, closes): (Profile, Option<Timestamp>),
+        now: Timestamp,
     ) -> Result<Outcome, Silent> {
-        let now = self.app.clock().now();
         let mut ended = Vec::new();
         for session in open {
-            match self.change(session, profile, now).await? {
+            match self.change(session, (profile, closes), now).await? {
                 Came::Done => {}
                 Came::Gone => ended.push(session.clone()),
                 Came::Refused(_) => match self.end(session).await? {
@@ -148,9 +184,14 @@ impl RadiusNas {
             }
         }
         let sessions_ended = ended.len() as u32;
+        let closing = closes.into_iter();
+        let closing = closing
+            .flat_map(|closes| open.iter().map(move |session| (session.id, closes)))
+            .collect();
         let noted = async {
             note_reports::close_disconnected(&self.app, ended).await?;
-            note_reports::meter(&self.app, self.router, grant, profile.metered).await
+            let metered = profile.metered;
+            note_reports::changed(&self.app, self.router, grant, metered, closing).await
         };
         Ok(match noted.await {
             Ok(()) => Outcome::Confirmed { by: ConfirmedBy::Lango, sessions_ended },
@@ -161,7 +202,7 @@ impl RadiusNas {
     async fn change(
         &self,
         session: &RadiusSession,
-        profile: Profile,
+        (profile, closes): (Profile, Option<Timestamp>),
         now: Timestamp,
     ) -> Result<Came, Silent> {
         let answer = self
@@ -169,7 +210,8 @@ impl RadiusNas {
             .order(|identifier| {
                 let mut draft = Draft::coa_request(identifier);
                 put_identifiers(&mut draft, session)?;
-                put_profile(&mut draft, session, profile, now)?;
+                put_profile(&mut draft, session, (profile, closes), now)?;
+                self.put_date(&mut draft, self.dating)?;
                 Ok(draft)
             })
             .await?;
@@ -209,14 +251,40 @@ impl RadiusNas {
         if now.since(self.pinged_at) < PING_EVERY {
             return Ok(());
         }
-        match self.desk.order(|identifier| Probe::Disconnect.draft(identifier)).await {
-            // Whatever it says, it hears us and knows the secret.
-            Ok(_) => {
-                self.pinged_at = now;
-                Ok(())
-            }
-            Err(silent) => {
-                Err(DriverError::Silent { router: self.name.clone(), why: silent.to_string() })
+        // Whatever it says, it hears us and knows the secret. The way that was understood last comes
+        // first, the other one after silence.
+        if self.ask_for_nobody(self.dating).await.is_err() {
+            let other = match self.dating {
+                Dating::Undated => Dating::Dated,
+                Dating::Dated => Dating::Undated,
+            };
+            self.ask_for_nobody(other).await.map_err(|silent| {
+                let (router, why) = (self.name.clone(), silent.to_string());
+                DriverError::Silent { router, why }
+            })?;
+            self.dating = other;
+        }
+        self.pinged_at = now;
+        Ok(())
+    }
+
+    async fn ask_for_nobody(&self, dating: Dating) -> Result<Answer, Silent> {
+        self.desk
+            .order(|identifier| {
+                let mut draft = Probe::Disconnect.draft(identifier)?;
+                self.put_date(&mut draft, dating)?;
+                Ok(draft)
+            })
+            .await
+    }
+
+    /// By the clock on the wall, which is the NAS's too: it drops what is older than five minutes.
+    fn put_date(&self, draft: &mut Draft, dating: Dating) -> Result<(), EncodeError> {
+        match dating {
+            Dating::Undated => Ok(()),
+            Dating::Dated => {
+                let seconds = self.app.clock().now().micros() / 1_000_000;
+                draft.put(EVENT_TIMESTAMP, u32::try_from(seconds).unwrap_or(u32::MAX))
             }
         }
     }
@@ -266,11 +334,12 @@ fn put_identifiers(draft: &mut Draft, session: &RadiusSession) -> Result<(), Enc
     Ok(())
 }
 
-/// Session-Timeout counts from the session's beginning, not from now.
+/// Session-Timeout counts from the session's beginning, not from now, and is never later than the
+/// hours of the plan.
 fn put_profile(
     draft: &mut Draft,
     session: &RadiusSession,
-    profile: Profile,
+    (profile, closes): (Profile, Option<Timestamp>),
     now: Timestamp,
 ) -> Result<(), EncodeError> {
     use lango_domain::wanted::RouterDeadline;
@@ -281,7 +350,7 @@ fn put_profile(
         Some(RouterDeadline::At(end)) => Some(end.max(now)),
         Some(RouterDeadline::Online(_)) | None => None,
     };
-    if let Some(end) = end {
+    if let Some(end) = [end, closes].into_iter().flatten().min() {
         let seconds = (end.since(session.started_at).as_millis() + 999) / 1_000;
         draft.put(SESSION_TIMEOUT, u32::try_from(seconds.max(1)).unwrap_or(u32::MAX))?;
     }

@@ -14,13 +14,18 @@ pub(in crate::radius) const SILENT: &str = "silent";
 /// Why a session is closed that a NAS confirmed to have ended at our word.
 pub(crate) const DISCONNECTED: &str = "disconnected";
 /// Why a session is closed whose name another one has now.
-const REPLACED: &str = "replaced";
+pub(super) const REPLACED: &str = "replaced";
+/// Why the sessions of a router are closed that was taken out of service.
+pub(super) const REMOVED: &str = "router removed";
 /// Why the sessions of a NAS are closed that was started anew.
 pub(in crate::radius) const RESET: &str = "NAS-Reboot";
 
 /// How far apart two beginnings of one session may seem: reports are rounded to seconds, and
 /// packets wait.
-const SLACK: Span = Span::seconds(30);
+pub(super) const SLACK: Span = Span::seconds(30);
+/// How much longer than since its beginning a session may say that it lasted. More is the work of a
+/// NAS that reckons by its clock and had that put right meanwhile.
+const BEYOND_BELIEF: Span = Span::hours(24);
 /// The most that can go through in a second: ten gigabits.
 const FASTEST: u64 = 1_250_000_000;
 
@@ -134,16 +139,17 @@ fn first_count(count: Option<Count>) -> DataSize {
 }
 
 fn go_on(known: RadiusSession, report: &Report, now: Timestamp) -> Merged {
-    let is_newer = report.uptime > known.uptime;
-    let elapsed = report.uptime.less(known.uptime);
+    let uptime = believable(&known, report, now);
+    let is_newer = uptime > known.uptime;
+    let elapsed = uptime.less(known.uptime);
     let (ended_at, cause, turn) = fate(&known, report, is_newer);
     let session = RadiusSession {
-        started_at: known.started_at.min(report.at - report.uptime),
+        started_at: known.started_at.min(report.at - uptime),
         // A report that came late says nothing of now.
         updated_at: if is_newer { now } else { known.updated_at },
         ended_at,
         cause,
-        uptime: known.uptime.max(report.uptime),
+        uptime: known.uptime.max(uptime),
         input: grown(known.input, report.input, elapsed),
         output: grown(known.output, report.output, elapsed),
         mac: report.mac.or(known.mac),
@@ -152,6 +158,13 @@ fn go_on(known: RadiusSession, report: &Report, now: Timestamp) -> Merged {
         ..known
     };
     Merged { session, replaced: None, turn }
+}
+
+/// How long it lasted. What cannot be is not believed, so that nobody's time online is used up by
+/// a clock that jumps.
+fn believable(known: &RadiusSession, report: &Report, now: Timestamp) -> Span {
+    let longest = now.since(known.started_at) + BEYOND_BELIEF;
+    if report.uptime > longest { known.uptime } else { report.uptime }
 }
 
 /// Whether the session is over. A Stop of the NAS is its last word; what we concluded ourselves

@@ -21,6 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 const WAITING: usize = 16_384;
 /// How many are written together: while one batch is flushed the next gathers.
 const BATCH: usize = 1_024;
+/// How many writes of one batch may fail: three guilty ones among 1,024 are found with fewer.
+const MOST_FAILURES: u32 = 64;
 
 /// What a NAS told.
 #[derive(Clone, Debug)]
@@ -34,6 +36,18 @@ pub(super) enum Told {
         /// When.
         at: Timestamp,
     },
+}
+
+impl Told {
+    /// By what somebody finds it at the NAS: the router, and the session's identifiers.
+    fn names(&self) -> (RouterId, String) {
+        match self {
+            Told::Session(report) => {
+                (report.router, String::from_utf8_lossy(&report.identifiers).into_owned())
+            }
+            Told::Reset { router, .. } => (*router, String::new()),
+        }
+    }
 }
 
 /// A report under way.
@@ -79,6 +93,23 @@ pub(super) async fn close_silent(
     write::close(tx, app, sessions, merge::SILENT, |session| session.updated_at, now).await
 }
 
+/// Closes the sessions of a NAS that was taken out of service, at the last word of them.
+///
+/// # Errors
+/// A fault of the store.
+pub(crate) async fn close_removed(
+    tx: &mut Tx<'_>,
+    app: &App,
+    router: RouterId,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let open = lango_store::radius::open_on(tx, router).await?;
+    if open.is_empty() {
+        return Ok(());
+    }
+    write::close(tx, app, open, merge::REMOVED, |session| session.updated_at, now).await
+}
+
 /// Closes sessions that a NAS confirmed to have ended at our word. Its own last report may still
 /// come, and counts.
 ///
@@ -101,21 +132,52 @@ pub(super) async fn run(app: App, pages: Pages, reservations: Arc<Reservations>)
         if receiver.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
-        let (told, written): (Vec<Told>, Vec<oneshot::Sender<()>>) =
-            batch.into_iter().map(|page| (page.told, page.written)).unzip();
-        let told: Arc<[Told]> = told.into();
-        match write::write(&app, told.clone()).await {
-            Ok(()) => {
-                settle(&told, &reservations);
-                for written in written {
-                    // Whoever waited may be gone: it is written all the same.
-                    let _ = written.send(());
-                }
-            }
-            // Their senders are dropped: nobody is acknowledged.
-            Err(error) => tracing::warn!(%error, "reports are not written; NASes tell again"),
-        }
+        write_all(&app, batch, &reservations).await;
     }
+}
+
+/// Writes a batch. If the database refuses it for what is in it, it is halved until what is refused
+/// stands alone: one report that cannot be written must not keep those of others out for ever.
+async fn write_all(app: &App, batch: Vec<Page>, reservations: &Reservations) {
+    let (mut waiting, mut failures) = (vec![batch], 0);
+    while let Some(mut pages) = waiting.pop() {
+        let told: Arc<[Told]> = pages.iter().map(|page| page.told.clone()).collect();
+        let Err(error) = write::write(app, told.clone()).await else {
+            settle(&told, reservations);
+            for page in pages {
+                // Whoever waited may be gone: it is written all the same.
+                let _ = page.written.send(());
+            }
+            continue;
+        };
+        failures += 1;
+        // What is dropped below was not written: its senders go too, and nobody is acknowledged.
+        if is_passing(&error) || failures > MOST_FAILURES {
+            tracing::warn!(%error, "reports are not written; NASes tell again");
+            return;
+        }
+        if let [page] = &pages[..] {
+            let (router, session) = page.told.names();
+            tracing::error!(%error, router.id = %router, session,
+                "a report cannot be written and is left out; the others are");
+            continue;
+        }
+        let later = pages.split_off(pages.len() / 2);
+        // The earlier half is next: reports keep their order.
+        waiting.extend([later, pages]);
+    }
+}
+
+/// Whether it is the database's trouble, not that of what was to be written.
+fn is_passing(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Retry { .. }
+            | Error::Uncertain { .. }
+            | Error::Full { .. }
+            | Error::Unreachable { .. }
+            | Error::Closed
+    )
 }
 
 /// Places that were promised to these sessions are counted by their reports now.

@@ -17,6 +17,12 @@ const SKEW: Span = Span::minutes(10);
 /// Longer than any NAS holds a report back.
 const LONGEST_DELAY: Span = Span::hours(24);
 
+/// Longer than any session lasts: ten years.
+const LONGEST_SESSION: Span = Span::days(3_650);
+/// More than any line carries in a session. A counter beyond it fell below nothing, and sums of
+/// such counts would not fit into the books.
+const LARGEST: u64 = 1 << 53;
+
 /// What a report says of a session.
 #[derive(Clone, Debug)]
 pub(in crate::radius) struct Report {
@@ -87,18 +93,27 @@ impl Report {
             mac: identity::mac(packet),
             address,
             at,
-            uptime: Span::seconds(i64::from(packet.read(ACCT_SESSION_TIME).unwrap_or_default())),
-            input: INPUT_OCTETS.read(packet),
-            output: OUTPUT_OCTETS.read(packet),
+            uptime: lasted(packet),
+            input: INPUT_OCTETS.read(packet).filter(is_possible),
+            output: OUTPUT_OCTETS.read(packet).filter(is_possible),
         })))
     }
+}
+
+fn lasted(packet: &Packet<'_>) -> Span {
+    let said = Span::seconds(i64::from(packet.read(ACCT_SESSION_TIME).unwrap_or_default()));
+    if said > LONGEST_SESSION { Span::ZERO } else { said }
+}
+
+fn is_possible(count: &Count) -> bool {
+    !matches!(count, Count::Whole(whole) if *whole > LARGEST)
 }
 
 /// When it happened: by the NAS's clock if that is sane, else by how long it says it waited. And how
 /// many seconds its clock is ahead of ours, if it says what time it is.
 fn happened_at(packet: &Packet<'_>, now: Timestamp) -> (Timestamp, Option<i64>) {
     let delay = Span::seconds(i64::from(packet.read(ACCT_DELAY_TIME).unwrap_or_default()));
-    let waited = now - delay.min(LONGEST_DELAY);
+    let waited = if delay > LONGEST_DELAY { now } else { now - delay };
     let said = packet
         .read(EVENT_TIMESTAMP)
         .map(|seconds| Timestamp::from_micros(i64::from(seconds) * 1_000_000));

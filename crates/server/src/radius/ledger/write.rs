@@ -2,13 +2,14 @@
 //! has to hear, in one transaction.
 
 use super::Told;
-use super::merge::{Merged, RESET, Turn, merge};
+use super::merge::{Merged, REPLACED, RESET, SLACK, Turn, merge};
 use super::report::Report;
 use crate::app::App;
 use crate::operations::change_grant::{self, Actor, Change};
-use crate::radius::identity;
+use crate::radius::{closing, identity};
 use lango_domain::grant::Event;
 use lango_domain::ids::{GrantId, RouterId, SessionId, TenantId};
+use lango_domain::mac_address::MacAddress;
 use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::enforcements::Seen;
@@ -39,6 +40,7 @@ pub(super) async fn write(app: &App, told: Arc<[Told]>) -> Result<(), Error> {
                     Told::Reset { router, at, .. } => batch.reset(tx, *router, *at, now).await?,
                 }
             }
+            batch.lay_ghosts(tx).await?;
             batch.save(tx, &desk, now).await
         })
         .await
@@ -58,11 +60,8 @@ pub(in crate::radius) async fn close(
 ) -> Result<(), Error> {
     let mut batch = Batch::default();
     for session in sessions {
-        let ended_at = Some(ended_at(&session));
-        let cause = Some(cause.to_owned());
-        let over = RadiusSession { ended_at, cause, ..session };
-        batch.turns.add(over.id, Turn::Ended);
-        batch.sessions.insert(over.key.clone(), over);
+        let ended_at = ended_at(&session);
+        batch.close(session, cause, ended_at);
     }
     batch.save(tx, app, now).await
 }
@@ -145,9 +144,9 @@ impl Batch {
         let Some(grant) = session.grant else { return };
         let input = session.input.less(input).as_bytes();
         let output = session.output.less(output).as_bytes();
-        if input + output > 0 {
+        if input > 0 || output > 0 {
             let used = self.used.entry(grant).or_default();
-            *used = (used.0 + input, used.1 + output);
+            *used = (used.0.saturating_add(input), used.1.saturating_add(output));
         }
     }
 
@@ -159,26 +158,68 @@ impl Batch {
         at: Timestamp,
         now: Timestamp,
     ) -> Result<(), Error> {
-        for open in lango_store::radius::open_on(tx, router).await? {
-            // One of this batch is newer than what is in the database.
-            let open = self.sessions.get(&open.key).cloned().unwrap_or(open);
-            if open.ended_at.is_some() || open.started_at > at {
-                continue;
+        let open = lango_store::radius::open_on(tx, router).await?;
+        for open in self.with_own(open) {
+            if open.router == router && open.started_at <= at {
+                let ended_at = open.updated_at.min(now);
+                self.close(open, RESET, ended_at);
             }
-            let ended_at = Some(open.updated_at.min(now));
-            let over = RadiusSession { ended_at, cause: Some(RESET.to_owned()), ..open };
-            self.turns.add(over.id, Turn::Ended);
-            self.sessions.insert(over.key.clone(), over);
+        }
+        Ok(())
+    }
+
+    /// Sessions that last: those of the database, and those of this batch, which are newer.
+    fn with_own(&self, stored: Vec<RadiusSession>) -> Vec<RadiusSession> {
+        let other = |session: &RadiusSession| !self.sessions.contains_key(&session.key);
+        let own = self.sessions.values().filter(|session| session.ended_at.is_none()).cloned();
+        stored.into_iter().filter(other).chain(own).collect()
+    }
+
+    fn close(&mut self, session: RadiusSession, cause: &str, ended_at: Timestamp) {
+        let cause = Some(cause.to_owned());
+        let over = RadiusSession { ended_at: Some(ended_at), cause, ..session };
+        self.turns.add(over.id, Turn::Ended);
+        self.sessions.insert(over.key.clone(), over);
+    }
+
+    /// A device that begins a session on a NAS has left its older one there: nobody told, as in a
+    /// power cut. It would take the place of another device.
+    async fn lay_ghosts(&mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        let has_begun = |session: &&RadiusSession| {
+            let has_begun = self.turns.of(session).contains(&Turn::Begun);
+            has_begun && session.mac.is_some() && session.grant.is_some()
+        };
+        let begun: Vec<RadiusSession> = self.sessions.values().filter(has_begun).cloned().collect();
+        if begun.is_empty() {
+            return Ok(());
+        }
+        let grants: HashSet<GrantId> = begun.iter().filter_map(|session| session.grant).collect();
+        let grants: Vec<GrantId> = grants.into_iter().collect();
+        let open = lango_store::radius::open_of_grants(tx, &grants).await?;
+        let mut latest: HashMap<_, Timestamp> = HashMap::new();
+        for session in begun {
+            let began = latest.entry(place_of(&session)).or_insert(session.started_at);
+            *began = session.started_at.max(*began);
+        }
+        for open in self.with_own(open) {
+            let Some(began) = latest.get(&place_of(&open)).copied() else { continue };
+            // Whoever was heard of since is no ghost.
+            if open.started_at < began && open.updated_at <= began + SLACK {
+                let ended_at = open.updated_at;
+                self.close(open, REPLACED, ended_at);
+            }
         }
         Ok(())
     }
 
     async fn save(self, tx: &mut Tx<'_>, app: &App, now: Timestamp) -> Result<(), Error> {
         let Batch { sessions, turns, replaced, used, heard, .. } = self;
-        // First those that give up their names.
+        // First those that give up their names; with the others once more, since what they used
+        // and the grant was not told yet is told now.
         lango_store::radius::save(tx, &replaced).await?;
         let touched = |session: &RadiusSession| !turns.of(session).is_empty();
         let mut changed: Vec<RadiusSession> = sessions.into_values().filter(touched).collect();
+        changed.extend(replaced);
         changed.sort_by_key(|session| session.id);
         let hour = Timestamp::from_micros(now.micros() - now.micros().rem_euclid(HOUR));
         let used: Vec<HourOfUsage> = used
@@ -189,8 +230,8 @@ impl Batch {
             })
             .collect();
         lango_store::radius::add_usage(tx, &used).await?;
-        show(tx, changed.iter().chain(&replaced), &turns, now).await?;
-        tell(tx, app, &mut changed, &replaced, &turns, now).await?;
+        show(tx, &changed, &turns, now).await?;
+        tell(tx, app, &mut changed, &turns, now).await?;
         let (same, other): (Vec<_>, Vec<_>) = changed.into_iter().partition(|session| {
             let read = heard.get(&session.id);
             read.is_some_and(|at| lango_store::radius::is_same_hour(*at, session.updated_at))
@@ -200,6 +241,11 @@ impl Batch {
         lango_store::radius::go_on(tx, &same).await?;
         lango_store::radius::save(tx, &other).await
     }
+}
+
+/// Which device of which customer is where.
+fn place_of(session: &RadiusSession) -> (RouterId, Option<GrantId>, Option<MacAddress>) {
+    (session.router, session.grant, session.mac)
 }
 
 impl Owners {
@@ -240,7 +286,7 @@ fn login(app: &App, report: &Report) -> Vec<u8> {
 /// What staff see: the sessions of the same ids.
 async fn show(
     tx: &mut Tx<'_>,
-    changed: impl Iterator<Item = &RadiusSession>,
+    changed: &[RadiusSession],
     turns: &Turns,
     now: Timestamp,
 ) -> Result<(), Error> {
@@ -258,8 +304,8 @@ async fn show(
         } else if turns.contains(&Turn::Reopened) {
             reopened.push(session.id);
         }
-        let is_over = turns.iter().any(|turn| matches!(turn, Turn::Ended | Turn::Passed));
-        if let Some(at) = session.ended_at.filter(|_| is_over) {
+        // Also if it was over before: the NAS's last report comes after our own conclusion.
+        if let Some(at) = session.ended_at {
             let (uptime, data) = (session.uptime, total(session));
             ended.push(End { id: session.id, at, uptime, data });
         }
@@ -267,7 +313,7 @@ async fn show(
     sessions::open_all(tx, &begun).await?;
     sessions::see_devices(tx, &devices, now).await?;
     sessions::reopen_all(tx, &reopened).await?;
-    sessions::close_all(tx, &ended).await
+    sessions::settle_all(tx, &ended).await
 }
 
 fn as_shown(session: &RadiusSession, grant: GrantId) -> Session {
@@ -295,7 +341,6 @@ async fn tell(
     tx: &mut Tx<'_>,
     app: &App,
     changed: &mut [RadiusSession],
-    replaced: &[RadiusSession],
     turns: &Turns,
     now: Timestamp,
 ) -> Result<(), Error> {
@@ -304,7 +349,6 @@ async fn tell(
     };
     let news: HashSet<GrantId> = changed
         .iter()
-        .chain(replaced)
         .filter(|session| matters(session))
         .filter_map(|session| session.grant)
         .collect();
@@ -326,6 +370,12 @@ async fn tell(
         if !stored.grant.wanted().is_online() {
             cut_again(tx, id, sessions, turns, now).await?;
         }
+        if let Some(hours) = &stored.grant.terms.logins.hours {
+            for session in sessions.iter().filter(|session| has_come(session, turns)) {
+                let closes = closing::closes(hours, now);
+                lango_store::radius::close_at(tx, session.id, closes).await?;
+            }
+        }
         let online = occupants.get(&id).map(Vec::as_slice).unwrap_or_default();
         let since = online.iter().map(|occupant| occupant.started_at).min().unwrap_or(now);
         let growth = growth(sessions, is_metered(&stored));
@@ -337,8 +387,16 @@ async fn tell(
             uptime: growth.uptime,
             data: DataSize::bytes(growth.data),
         };
+        let change = match came_and_went(sessions, turns).filter(|_| online.is_empty()) {
+            Some(since) => {
+                let (uptime, data) = (Span::ZERO, DataSize::ZERO);
+                let came = Event::Seen { devices: 1, since, uptime, data };
+                Change::of(stored, came, now).and_then(|change| change.then(event, now))
+            }
+            None => Change::of(stored, event, now),
+        };
         // A report is never refused.
-        changes.extend(Change::of(stored, event, now).ok());
+        changes.extend(change.ok());
     }
     lango_store::enforcements::note_seen(tx, &noted).await?;
     change_grant::write(tx, app, changes, &Actor::Router, now).await
@@ -363,6 +421,15 @@ async fn seen(tx: &mut Tx<'_>, grants: &[GrantId]) -> Result<HashMap<GrantId, Ve
     Ok(found)
 }
 
+/// Since when somebody was online who is gone already, as far as we hear of it only now: the first
+/// use of a voucher starts its clock, also if nothing but its end is told.
+fn came_and_went(sessions: &[&mut RadiusSession], turns: &Turns) -> Option<Timestamp> {
+    let is_new = |session: &&&mut RadiusSession| {
+        turns.of(session).iter().any(|turn| matches!(turn, Turn::Begun | Turn::Passed))
+    };
+    sessions.iter().filter(is_new).map(|session| session.started_at).min()
+}
+
 /// Somebody is online who must not be: an end of a session that was none, or a login that passed
 /// while his time ran out. What was confirmed is work again.
 async fn cut_again(
@@ -372,16 +439,17 @@ async fn cut_again(
     turns: &Turns,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let has_come = |session: &RadiusSession| {
-        let turns = turns.of(session);
-        let came = turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Reopened));
-        session.ended_at.is_none() && came
-    };
-    for session in sessions.iter().filter(|session| has_come(session)) {
+    for session in sessions.iter().filter(|session| has_come(session, turns)) {
         let difference = [(grant, "a session lives that must not".to_owned())];
         lango_store::enforcements::repair(tx, session.router, &difference, now).await?;
     }
     Ok(())
+}
+
+/// Whether a session began, or turned out to last after all.
+fn has_come(session: &RadiusSession, turns: &Turns) -> bool {
+    let came = |turn: &Turn| matches!(turn, Turn::Begun | Turn::Reopened);
+    session.ended_at.is_none() && turns.of(session).iter().any(came)
 }
 
 fn is_metered(stored: &StoredGrant) -> bool {
@@ -400,7 +468,8 @@ fn growth(sessions: &mut [&mut RadiusSession], metered: bool) -> Growth {
     let mut growth = Growth::default();
     for session in sessions {
         growth.uptime = growth.uptime + session.uptime.less(session.uptime_noted);
-        growth.data += total(session).less(session.data_noted).as_bytes();
+        let data = total(session).less(session.data_noted).as_bytes();
+        growth.data = growth.data.saturating_add(data);
         session.uptime_noted = session.uptime;
         session.data_noted = total(session);
         session.metered = metered;
@@ -419,6 +488,6 @@ fn noted_of(
     let last = last.iter().find(|seen| seen.router == router);
     let devices = online.iter().filter(|occupant| occupant.router == router).count() as i64;
     let uptime = last.map_or(Span::ZERO, |last| last.uptime) + growth.uptime;
-    let data = last.map_or(0, |last| last.data.as_bytes()) + growth.data;
+    let data = last.map_or(0, |last| last.data.as_bytes()).saturating_add(growth.data);
     Some(Seen { router, devices, uptime, data: DataSize::bytes(data) })
 }

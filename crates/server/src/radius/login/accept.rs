@@ -1,15 +1,15 @@
 //! What an Access-Accept says: how fast, how long, how much, and the Class by which reports are
 //! recognised. In the words of every kind of NAS at once: each reads its own and skips the rest.
 
-use super::decision::Decision;
+use super::decision::{Asking, Decision};
 use crate::radius::identity::Pass;
 use lango_domain::access::Access;
 use lango_domain::quantity::Speed;
 use lango_radius::accounting::MIKROTIK_TOTAL_LIMIT;
 use lango_radius::dictionary::{
-    ACCT_INTERIM_INTERVAL, CLASS, FRAMED_IP_ADDRESS, FRAMED_PROTOCOL, MIKROTIK_ADDRESS_LIST,
-    MIKROTIK_RATE_LIMIT, PORT_LIMIT, SERVICE_TYPE, SESSION_TIMEOUT, WISPR_BANDWIDTH_MAX_DOWN,
-    WISPR_BANDWIDTH_MAX_UP,
+    ACCT_INTERIM_INTERVAL, CLASS, FRAMED_IP_ADDRESS, FRAMED_POOL, FRAMED_PROTOCOL, IDLE_TIMEOUT,
+    MIKROTIK_ADDRESS_LIST, MIKROTIK_GROUP, MIKROTIK_RATE_LIMIT, PORT_LIMIT, SERVICE_TYPE,
+    SESSION_TIMEOUT, WISPR_BANDWIDTH_MAX_DOWN, WISPR_BANDWIDTH_MAX_UP,
 };
 use lango_radius::{Draft, EncodeError};
 
@@ -27,6 +27,7 @@ pub(super) fn write(
     decision: &Decision,
     pass: Pass,
     access: &Access,
+    asking: &Asking,
     is_ppp: bool,
 ) -> Result<(), EncodeError> {
     draft.put(CLASS, &pass.octets())?;
@@ -54,8 +55,21 @@ pub(super) fn write(
     if decision.is_walled {
         draft.put(MIKROTIK_ADDRESS_LIST, WALLED)?;
     }
-    if let Access::Pppoe { address: Some(address), .. } = access {
-        draft.put(FRAMED_IP_ADDRESS, *address)?;
+    let logins = &decision.logins;
+    if let Some(idle) = logins.idle_timeout {
+        draft.put(IDLE_TIMEOUT, u32::try_from(idle.as_seconds().max(1)).unwrap_or(u32::MAX))?;
+    }
+    match (access, &logins.pool) {
+        (Access::Pppoe { address: Some(address), .. }, _) => {
+            draft.put(FRAMED_IP_ADDRESS, *address)?;
+        }
+        (_, Some(pool)) => draft.put(FRAMED_POOL, pool.as_str())?,
+        (_, None) => {}
+    }
+    // RouterOS takes the same attribute for the group of who administers it, and then names the
+    // address of his machine instead of a device.
+    if let (Some(profile), Some(_)) = (&logins.profile, asking.device) {
+        draft.put(MIKROTIK_GROUP, profile.as_str())?;
     }
     draft.put(ACCT_INTERIM_INTERVAL, fastrand::u32(INTERIM - JITTER..=INTERIM + JITTER))
 }

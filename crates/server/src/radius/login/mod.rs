@@ -3,6 +3,7 @@
 
 mod accept;
 mod decision;
+mod eap;
 pub(super) mod lookup;
 mod proof;
 mod reservations;
@@ -12,19 +13,25 @@ pub(crate) use accept::put_speed;
 pub(super) use reservations::Reservations;
 
 use crate::app::App;
+use crate::operations::asked::{self, Entry};
 use crate::operations::change_grant::{self, Actor, Change};
+use crate::radius::certificate::Certificate;
 use crate::radius::directory::Nas;
 use crate::radius::identity::{self, Pass};
-use decision::{Decision, Refusal};
+use decision::{Asking, Decision, Refusal};
+use eap::Tunnels;
 use lango_domain::access::Access;
 use lango_domain::grant::{Event, Grant, State};
-use lango_domain::ids::GrantId;
+use lango_domain::ids::{GrantId, TenantId};
 use lango_domain::language::Language;
+use lango_domain::logins::WhenFull;
+use lango_domain::mac_address::MacAddress;
 use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
 use lango_radius::{Code, Credentials, Draft, EncodeError, Sealed, VerifiedRequest};
-use lango_store::grants::StoredGrant;
-use lango_store::{Error, Tx};
+use lango_store::grants::{Held, StoredGrant};
+use lango_store::radius::Occupant;
+use lango_store::{Error, Topic, Tx};
 use lookup::{Found, Lookup, Sought};
 use proof::Proof;
 use std::sync::Arc;
@@ -57,13 +64,19 @@ pub(super) struct Desk {
     app: App,
     lookup: Lookup,
     reservations: Arc<Reservations>,
+    /// None without a certificate.
+    tunnels: Option<Tunnels>,
 }
 
 impl Desk {
     /// A desk, and the questions that it will have.
-    pub(super) fn open(app: App) -> (Desk, lookup::Questions) {
+    pub(super) fn open(
+        app: App,
+        certificate: Option<Arc<Certificate>>,
+    ) -> (Desk, lookup::Questions) {
         let (lookup, questions) = Lookup::open();
-        (Desk { app, lookup, reservations: Arc::default() }, questions)
+        let tunnels = certificate.map(Tunnels::new);
+        (Desk { app, lookup, reservations: Arc::default(), tunnels }, questions)
     }
 
     /// Places that are promised and not taken yet.
@@ -82,6 +95,9 @@ impl Desk {
     ) -> Result<Sealed, Silence> {
         let credentials = Credentials::of(request, &nas.secret)
             .map_err(|why| Silence::Unanswerable(why.to_string()))?;
+        if let Credentials::Eap(message) = &credentials {
+            return self.answer_eap(nas, request, message).await;
+        }
         let Some(sought) = self.sought(request, &credentials) else {
             return self.refuse(nas, request, &credentials, Refusal::Wrong, None);
         };
@@ -97,11 +113,14 @@ impl Desk {
                 None => return self.refuse(nas, request, &credentials, Refusal::Wrong, None),
             }
         };
-        match self.decide(nas, request, &found).await? {
-            Ok(decision) => self.accept(nas, request, &found, &proof, &decision),
-            Err(refusal) => {
-                self.refuse(nas, request, &credentials, refusal, Some(&found.held.stored))
-            }
+        let asking = Asking {
+            router: nas.router,
+            device: identity::mac(request),
+            by_device: found.by_device,
+        };
+        match self.decide(&asking, &found).await? {
+            Ok(decision) => self.accept(nas, request, &asking, &found, &proof, &decision),
+            Err(refusal) => self.refuse(nas, request, &credentials, refusal, Some(&found.held)),
         }
     }
 
@@ -129,45 +148,84 @@ impl Desk {
 
     async fn decide(
         &self,
-        nas: &Nas,
-        request: &VerifiedRequest<'_>,
+        asking: &Asking,
         found: &Found,
     ) -> Result<Result<Decision, Refusal>, Silence> {
         let now = self.app.clock().now();
-        let mac = identity::mac(request);
-        let decision = match decision::decide(&found.held.stored, nas.router, now) {
+        let decision = match decision::decide(&found.held.stored, asking, now) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let others = found.occupants.iter().filter(|occupant| {
-            // A device that comes again replaces its own session.
-            occupant.mac.is_none() || occupant.mac != mac
-        });
-        let online: Vec<_> = others.map(|occupant| occupant.mac).collect();
         let grant = found.held.stored.grant.id;
-        if !self.reservations.reserve(grant, mac, &online, decision.devices) {
+        let others: Vec<&Occupant> =
+            found.occupants.iter().filter(|other| is_another(other, asking.device, now)).collect();
+        if !self.take_place(&found.held.stored, asking.device, &others, &decision, now).await? {
             return Ok(Err(Refusal::TooManyDevices(decision.devices)));
         }
-        if !decision.is_first_use {
+        let locks_to = asking.device.filter(|_| decision.locks);
+        if !decision.is_first_use && locks_to.is_none() {
             return Ok(Ok(decision));
         }
-        match begin(&self.app, grant, online.len() as u16 + 1, now).await? {
-            Some(stored) => Ok(decision::decide(&stored, nas.router, now)),
-            None => Ok(Err(Refusal::Wrong)),
+        let begun = match begin(&self.app, grant, others.len() as u16 + 1, locks_to, now).await {
+            Ok(Some(stored)) => Ok(decision::decide(&stored, asking, now)),
+            Ok(None) => Ok(Err(Refusal::Wrong)),
+            Err(error) => Err(error.into()),
+        };
+        if !matches!(begun, Ok(Ok(_))) {
+            // He does not come in now: nobody else is to be turned away for his place.
+            self.reservations.settle(grant, asking.device);
         }
+        begun
+    }
+
+    /// Takes a place beside those who are online; where the plan says so, that of who has been
+    /// online for longest. False: there is none.
+    async fn take_place(
+        &self,
+        stored: &StoredGrant,
+        device: Option<MacAddress>,
+        others: &[&Occupant],
+        decision: &Decision,
+        now: Timestamp,
+    ) -> Result<bool, Silence> {
+        let (grant, places) = (stored.grant.id, decision.devices);
+        let macs = |online: &[&Occupant]| online.iter().map(|one| one.mac).collect::<Vec<_>>();
+        if self.reservations.reserve(grant, device, &macs(others), places) {
+            return Ok(true);
+        }
+        // A device that nobody can name could not be told from the one that it displaced.
+        let (WhenFull::EndOldest, Some(device)) = (decision.logins.when_full, device) else {
+            return Ok(false);
+        };
+        let mut by_age = others.to_vec();
+        by_age.sort_by_key(|other| (other.started_at, other.session));
+        let too_many = (by_age.len() + 1).saturating_sub(usize::from(places));
+        let (oldest, rest) = by_age.split_at(too_many.min(by_age.len()));
+        if oldest.is_empty() || !self.reservations.reserve(grant, Some(device), &macs(rest), places)
+        {
+            return Ok(false);
+        }
+        let oldest: Vec<Occupant> = oldest.iter().copied().cloned().collect();
+        let displaced = displace(&self.app, stored.grant.tenant, device, oldest, now).await;
+        if !matches!(displaced, Ok(true)) {
+            self.reservations.settle(grant, Some(device));
+        }
+        Ok(displaced?)
     }
 
     fn accept(
         &self,
         nas: &Nas,
         request: &VerifiedRequest<'_>,
+        asking: &Asking,
         found: &Found,
         proof: &Proof<'_>,
         decision: &Decision,
     ) -> Result<Sealed, Silence> {
         let mut draft = Draft::reply(request, Code::AccessAccept)?;
         let pass = Pass::new(found.held.stored.grant.id, fastrand::u64(..).to_be_bytes());
-        accept::write(&mut draft, decision, pass, &found.access, identity::is_ppp(request))?;
+        let is_ppp = identity::is_ppp(request);
+        accept::write(&mut draft, decision, pass, &found.access, asking, is_ppp)?;
         proof.put_into(&mut draft, &nas.secret)?;
         Ok(draft.seal(&nas.secret))
     }
@@ -178,12 +236,15 @@ impl Desk {
         request: &VerifiedRequest<'_>,
         credentials: &Credentials<'_>,
         refusal: Refusal,
-        stored: Option<&StoredGrant>,
+        held: Option<&Held>,
     ) -> Result<Sealed, Silence> {
-        let sentence = sentences::sentence(&refusal, nas.language);
+        // A wrong password is refused in the language of the business: his own would tell that the
+        // name exists.
+        let language = held.and_then(|held| held.language).unwrap_or(nas.language);
+        let sentence = sentences::sentence(&refusal, language);
         tracing::debug!(
             nas.name = %nas.name,
-            grant.id = stored.map(|stored| stored.grant.id.to_string()),
+            grant.id = held.map(|held| held.stored.grant.id.to_string()),
             "a login was refused: {sentence}"
         );
         let mut draft = Draft::reply(request, Code::AccessReject)?;
@@ -193,12 +254,19 @@ impl Desk {
     }
 }
 
-/// Starts the clock of a grant that is used for the first time. Of two at the same moment one
-/// does it, and the other finds it done.
+/// Whether it is somebody else who takes a place. A device that comes again replaces its own
+/// session, and what must be over takes none.
+fn is_another(other: &Occupant, device: Option<MacAddress>, now: Timestamp) -> bool {
+    (other.mac.is_none() || other.mac != device) && other.due_at.is_none_or(|due| due > now)
+}
+
+/// Starts the clock of a grant that is used for the first time, and locks it to the device where
+/// its plan says so. Of two at the same moment one does it, and the other finds it done.
 async fn begin(
     app: &App,
     grant: GrantId,
     devices: u16,
+    locks_to: Option<MacAddress>,
     now: Timestamp,
 ) -> Result<Option<StoredGrant>, Error> {
     let desk = app.clone();
@@ -207,17 +275,66 @@ async fn begin(
             let Some(stored) = lango_store::grants::find(tx, grant).await? else {
                 return Ok(None);
             };
-            if !matches!(stored.grant.state, State::Unused { .. }) {
-                return Ok(Some(stored));
-            }
+            let is_unused = matches!(stored.grant.state, State::Unused { .. });
             let (uptime, data) = (Span::ZERO, DataSize::ZERO);
-            let event = Event::Seen { devices, since: now, uptime, data };
-            let Ok(change) = Change::of(stored, event, now) else { return Ok(None) };
+            let seen = Event::Seen { devices, since: now, uptime, data };
+            let first = if is_unused { seen } else { Event::TimePassed };
+            let Ok(mut change) = Change::of(stored.clone(), first, now) else { return Ok(None) };
+            if let Some(device) = locks_to {
+                change = match change.then(Event::Lock(device), now) {
+                    Ok(change) => change,
+                    // Another device was faster: what is decided next says so.
+                    Err(_) => return Ok(Some(stored)),
+                };
+            }
             let after = change.after.clone();
             change_grant::write(tx, &desk, vec![change], &Actor::Router, now).await?;
             Ok(Some(after))
         })
         .await
+}
+
+/// Says of sessions that they must be over, for a device that takes their place, and wakes who
+/// ends them. False: nothing is done, because the device was displaced itself when it was last
+/// here (its phone comes back by itself, without anybody wishing it) or because one of the sessions
+/// is on a router that is not told by RADIUS to end one.
+async fn displace(
+    app: &App,
+    tenant: TenantId,
+    device: MacAddress,
+    oldest: Vec<Occupant>,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let desk = app.clone();
+    app.store()
+        .attempt(async move |tx: &mut Tx<'_>| {
+            for Occupant { session, grant, router, .. } in oldest.iter().cloned() {
+                if lango_store::radius::was_displaced(tx, grant, device).await? {
+                    return Ok(Err(()));
+                }
+                if !lango_store::radius::displace(tx, session, now).await? {
+                    let known = lango_store::sessions::find(tx, session).await?;
+                    match known {
+                        Some(known) if known.ended_at.is_none() => return Ok(Err(())),
+                        // It ended meanwhile: its place is free.
+                        _ => continue,
+                    }
+                }
+                let why = [(grant, "another device took the place of a session".to_owned())];
+                lango_store::enforcements::repair(tx, router, &why, now).await?;
+                tx.wake(Topic::Router(lango_domain::ids::Id::raw(router)));
+                let detail = "the one that was online for longest, for another device";
+                let entry = Entry {
+                    grant: Some(grant),
+                    router: Some(router),
+                    ..Entry::of(tenant, "displaced", detail)
+                };
+                asked::account(tx, &desk, &Actor::Router, entry, now).await?;
+            }
+            Ok(Ok(()))
+        })
+        .await
+        .map(|done| done.is_ok())
 }
 
 /// The password that a login is checked against.

@@ -43,8 +43,45 @@ pub(super) fn sentence(refusal: &Refusal, language: Language) -> String {
         (Refusal::TooManyDevices(count), Fr) => {
             return format!("{count} appareil(s) utilisent deja ce code. Deconnectez-en un.");
         }
+        (Refusal::OtherDevice, En) => {
+            "This code is locked to its first device. New phone or private MAC? Ask us to unlock it."
+        }
+        (Refusal::OtherDevice, Sw) => {
+            "Namba hii ni ya kifaa cha kwanza tu. Simu mpya au MAC binafsi? Omba ifunguliwe."
+        }
+        (Refusal::OtherDevice, Fr) => {
+            "Code lie au premier appareil. Nouveau telephone ou MAC privee ? Demandez le deblocage."
+        }
+        (Refusal::DeviceAlone, En) => "Please log in with your code or password.",
+        (Refusal::DeviceAlone, Sw) => "Tafadhali ingia kwa namba au nenosiri lako.",
+        (Refusal::DeviceAlone, Fr) => "Connectez-vous avec votre code ou mot de passe.",
+        (Refusal::Closed(None), En) => "It is closed now. Come back later.",
+        (Refusal::Closed(None), Sw) => "Imefungwa sasa. Rudi baadaye.",
+        (Refusal::Closed(None), Fr) => "C'est ferme maintenant. Revenez plus tard.",
+        (Refusal::Closed(Some((day, time))), language) => {
+            let day = weekday(*day, language);
+            return match language {
+                En => format!("It is closed at this hour. It opens on {day} at {time}."),
+                Sw => format!("Saa hizi imefungwa. Itafunguliwa {day} saa {time}."),
+                Fr => format!("C'est ferme a cette heure. Ouverture {day} a {time}."),
+            };
+        }
     };
     text.to_owned()
+}
+
+/// A day of the week, Monday being 0.
+fn weekday(day: usize, language: Language) -> &'static str {
+    let days = match language {
+        Language::En => {
+            ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+        }
+        Language::Sw => {
+            ["Jumatatu", "Jumanne", "Jumatano", "Alhamisi", "Ijumaa", "Jumamosi", "Jumapili"]
+        }
+        Language::Fr => ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"],
+    };
+    days[day % 7]
 }
 
 fn ended(reason: EndReason, language: Language) -> &'static str {
@@ -83,10 +120,14 @@ mod tests {
             Refusal::Paused,
             Refusal::OtherPlace,
             Refusal::TooManyDevices(3),
+            Refusal::OtherDevice,
+            Refusal::DeviceAlone,
+            Refusal::Closed(None),
             Refusal::Suspended(SuspendReason::Overdue),
             Refusal::Suspended(SuspendReason::Staff),
         ];
         refusals.extend(EndReason::ALL.map(Refusal::Ended));
+        refusals.extend((0..7).map(|day| Refusal::Closed(Some((day, "08:00".to_owned())))));
         for refusal in refusals {
             let said = [Language::En, Language::Sw, Language::Fr]
                 .map(|language| sentence(&refusal, language));

@@ -10,6 +10,7 @@ use crate::web::api::words::{Field, Line, Seconds, Whole};
 use lango_domain::access::GrantKind;
 use lango_domain::grant::{State, SuspendReason};
 use lango_domain::ids::{CustomerId, GrantId, PlanId, RouterId, TenantId};
+use lango_domain::mac_address::MacAddress;
 use lango_domain::role::Permission;
 use lango_domain::time::Timestamp;
 use lango_store::grants::{Listed, Pick};
@@ -44,6 +45,8 @@ pub(crate) struct Grant {
     /// The time that a pause keeps
     left_seconds: Option<i64>,
     pub(crate) devices_online: u16,
+    /// The only device that may use it, where its plan says so and it has logged in
+    locked_to: Option<MacAddress>,
     /// Time online so far
     pub(crate) uptime_seconds: i64,
     /// The time online that was sold; null is without limit
@@ -128,6 +131,7 @@ impl From<Listed> for Grant {
                 _ => None,
             },
             devices_online: grant.presence.devices(),
+            locked_to: grant.locked_to.filter(|_| grant.terms.logins.lock_to_first_device),
             uptime_seconds: grant.meter.uptime.as_seconds(),
             uptime_allowed_seconds: grant.meter.uptime_allowed.map(|span| span.as_seconds()),
             data_bytes: grant.meter.data.as_bytes(),
@@ -395,7 +399,7 @@ pub(crate) fn open(doors: &mut Doors) {
 }
 
 fn open_actions(doors: &mut Doors) {
-    let simple: [(&'static str, &'static str, &'static str, Action); 7] = [
+    let simple: [(&'static str, &'static str, &'static str, Action); 8] = [
         (
             "/api/v1/grants/{grant}/suspend",
             "suspend_grant",
@@ -420,6 +424,12 @@ fn open_actions(doors: &mut Doors) {
             "retry_grant",
             "Try its routers at once that failed and wait for a later try",
             Action::Retry,
+        ),
+        (
+            "/api/v1/grants/{grant}/unlock",
+            "unlock_grant",
+            "Free it from the one device that may use it; the next to log in is the one",
+            Action::Unlock,
         ),
         ("/api/v1/grants/{grant}/end", "end_grant", "End it for good", Action::End),
         (

@@ -7,7 +7,9 @@ use crate::web::api::list::Page;
 use crate::web::api::problem::Problem;
 use crate::web::api::words::{Bytes, Line, Seconds, Whole};
 use lango_domain::calendar::{Calendar, CalendarRule};
+use lango_domain::hours::Hours;
 use lango_domain::ids::{PlanId, TenantId};
+use lango_domain::logins::{KnownDevices, Logins, WhenFull};
 use lango_domain::money::Money;
 use lango_domain::plan::{AfterEnd, AtDataCap, Clock, Starts, WhenSessionEnds};
 use lango_domain::quantity::Speed;
@@ -18,7 +20,9 @@ use lango_store::plans::StoredPlan;
 use lango_store::tenants::Tenant;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use std::num::NonZeroU16;
+use std::str::FromStr;
 
 /// What is sold.
 #[derive(Serialize, JsonSchema, Debug)]
@@ -68,6 +72,25 @@ struct Terms {
     after_end: After,
     /// How long before the end the customer is warned
     warn_before_seconds: Option<Seconds>,
+    /// What becomes of a further device when all places are taken
+    #[serde(default)]
+    when_full: Full,
+    /// Only the device of the first login may use it
+    #[serde(default)]
+    lock_to_first_device: bool,
+    /// When it may be used, as in `Mo-Fr 08:00-18:00; Sa 09:00-13:00`, in the zone of the business
+    #[schemars(extend("pattern" = HOURS))]
+    hours: Option<Line<500>>,
+    /// How long a device may be silent before its session ends
+    idle_timeout_seconds: Option<Seconds>,
+    /// The pool of addresses, by its name on the router
+    #[schemars(extend("pattern" = NAME))]
+    pool: Option<Line<63>>,
+    /// The profile, by its name on the router
+    #[schemars(extend("pattern" = NAME))]
+    profile: Option<Line<63>>,
+    /// Whether a device that was online comes back without the password, where the router asks so
+    known_devices: Option<bool>,
 }
 
 /// The same as an answer has it.
@@ -88,6 +111,23 @@ struct TermsShown {
     grace_seconds: i64,
     after_end: After,
     warn_before_seconds: Option<i64>,
+    when_full: Full,
+    lock_to_first_device: bool,
+    hours: Option<String>,
+    idle_timeout_seconds: Option<i64>,
+    pool: Option<String>,
+    profile: Option<String>,
+    known_devices: bool,
+}
+
+/// What becomes of a further device when all places are taken.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum Full {
+    #[default]
+    Refuse,
+    EndOldest,
 }
 
 /// When the clock starts.
@@ -200,8 +240,38 @@ impl Terms {
                 After::Wall => AfterEnd::Wall,
             },
             warn_before: span(self.warn_before_seconds),
+            logins: self.logins(tenant)?,
         })
     }
+
+    fn logins(&self, tenant: &Tenant) -> Result<Logins, Problem> {
+        let hours = read(self.hours.as_ref(), "/terms/hours")?;
+        Ok(Logins {
+            when_full: match self.when_full {
+                Full::Refuse => WhenFull::Refuse,
+                Full::EndOldest => WhenFull::EndOldest,
+            },
+            lock_to_first_device: self.lock_to_first_device,
+            hours: hours.map(|week| Hours { week, zone: tenant.zone.clone() }),
+            idle_timeout: self.idle_timeout_seconds.map(Seconds::span),
+            pool: read(self.pool.as_ref(), "/terms/pool")?,
+            profile: read(self.profile.as_ref(), "/terms/profile")?,
+            known_devices: match self.known_devices {
+                Some(false) => KnownDevices::NeedPassword,
+                Some(true) | None => KnownDevices::Welcome,
+            },
+        })
+    }
+}
+
+/// A text that has a form of its own.
+fn read<const MOST: usize, T>(text: Option<&Line<MOST>>, at: &str) -> Result<Option<T>, Problem>
+where
+    T: FromStr,
+    T::Err: Display,
+{
+    let read = |text: &Line<MOST>| text.0.parse();
+    text.map(read).transpose().map_err(|why: T::Err| Problem::unreadable(why.to_string()).at(at))
 }
 
 impl From<lango_domain::plan::Terms> for TermsShown {
@@ -234,6 +304,16 @@ impl From<lango_domain::plan::Terms> for TermsShown {
                 AfterEnd::Wall => After::Wall,
             },
             warn_before_seconds: seconds(terms.warn_before),
+            when_full: match terms.logins.when_full {
+                WhenFull::Refuse => Full::Refuse,
+                WhenFull::EndOldest => Full::EndOldest,
+            },
+            lock_to_first_device: terms.logins.lock_to_first_device,
+            hours: terms.logins.hours.map(|hours| hours.week.to_string()),
+            idle_timeout_seconds: seconds(terms.logins.idle_timeout),
+            pool: terms.logins.pool.map(|pool| pool.to_string()),
+            profile: terms.logins.profile.map(|profile| profile.to_string()),
+            known_devices: terms.logins.known_devices == KnownDevices::Welcome,
         }
     }
 }
@@ -277,6 +357,14 @@ struct PlanChangeBody {
 }
 
 const TAG: &str = "plans";
+/// Hours as programs write them; people may write them in more ways.
+const HOURS: &str = "^((Mo|Tu|We|Th|Fr|Sa|Su)(-(Mo|Tu|We|Th|Fr|Sa|Su))?\
+                     (,(Mo|Tu|We|Th|Fr|Sa|Su)(-(Mo|Tu|We|Th|Fr|Sa|Su))?)* \
+                     ([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)\
+                     (,([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00))*\
+                     (; |$))+$";
+/// The name of something on a router.
+const NAME: &str = "^[A-Za-z0-9._:/@-]([A-Za-z0-9 ._:/@-]*[A-Za-z0-9._:/@-])?$";
 
 pub(crate) fn open(doors: &mut Doors) {
     let list = Sign::list("/api/v1/plans", "list_plans").about(TAG, "What is sold, by name");

@@ -2,7 +2,7 @@
 //! never be felt by the others; what it may not do ends its own connection and nothing else.
 
 pub mod client_address;
-mod patient;
+pub(crate) mod patient;
 pub mod tls;
 
 use crate::web::listen::client_address::{ClientAddress, Origin, is_trusted};

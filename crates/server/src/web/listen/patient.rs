@@ -10,14 +10,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// A connection with a limit to its patience.
-pub(super) struct Patient<S> {
+pub(crate) struct Patient<S> {
     stream: S,
     limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> Patient<S> {
+    pub(crate) fn new(stream: S, limit: Duration) -> Patient<S> {
         Patient { stream, limit, stalled: None }
     }
 

@@ -93,6 +93,7 @@ const TABLE: &[(&str, &str, May, &str)] = &[
     ("POST", "/api/v1/grants/{grant}/pause", May::Support, ""),
     ("POST", "/api/v1/grants/{grant}/disconnect", May::Support, ""),
     ("POST", "/api/v1/grants/{grant}/retry", May::Support, ""),
+    ("POST", "/api/v1/grants/{grant}/unlock", May::Support, ""),
     ("POST", "/api/v1/grants/{grant}/extend", May::Manage, r#"{"seconds":60}"#),
     ("POST", "/api/v1/grants/{grant}/move", May::Manage, r#"{"router":null}"#),
     ("POST", "/api/v1/grants/{grant}/unassign", May::Manage, ""),

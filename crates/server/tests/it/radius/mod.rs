@@ -1,7 +1,15 @@
 //! RADIUS as NASes meet it: real sockets, real databases, and a NAS that says exactly what it is
 //! told to say.
 
+mod books;
+mod faults;
+mod others;
+mod plans;
+mod shops;
 mod stories;
+mod storm;
+mod tally;
+mod town;
 mod view;
 
 use crate::harness::Engine;
@@ -11,6 +19,7 @@ use lango_domain::language::Language;
 use lango_domain::money::{Currency, Money};
 use lango_domain::phone_number::Country;
 use lango_domain::plan::Terms;
+use lango_domain::time::Timestamp;
 use lango_radius::accounting::{INPUT_OCTETS, OUTPUT_OCTETS, Status};
 use lango_radius::dictionary::*;
 use lango_radius::{Code, Draft, Packet, Secret, chap};
@@ -23,6 +32,8 @@ use lango_server::operations::asked::By;
 use lango_server::operations::found_tenant::{Founding, found_tenant};
 use lango_server::operations::issue_vouchers::{VoucherOrder, issue_vouchers};
 use lango_server::operations::open_service::{ServiceOrder, open_service};
+use lango_server::radius::certificate::{Certificate, Sources};
+use lango_server::radius::eap::NewestTls;
 use lango_server::run::Running;
 use lango_server::{radius, run};
 use lango_store::cuts::Cut;
@@ -34,7 +45,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::net::UdpSocket;
+use tempfile::TempDir;
+use tokio::net::{TcpListener, UdpSocket};
 
 const SECRET: &str = "a secret of sixteen";
 /// How long something that must happen may take on a busy machine.
@@ -46,12 +58,21 @@ pub(crate) struct Lab {
     pub(crate) tenant: TenantId,
     pub(crate) router: RouterId,
     pub(crate) nas: Nas,
+    /// Where it is asked through TLS.
+    pub(crate) radsec: SocketAddr,
+    /// Where the certificate is that it made.
+    pub(crate) directory: TempDir,
     _running: Running,
     _store: TestStore,
 }
 
 impl Lab {
     pub(crate) async fn on(engine: Engine) -> Lab {
+        Lab::with_nas_at(engine, None).await
+    }
+
+    /// The same, beside a NAS that takes orders elsewhere and speaks from 127.0.0.1 too.
+    pub(crate) async fn with_nas_at(engine: Engine, elsewhere: Option<SocketAddr>) -> Lab {
         let migrations = lango_store::schema::MIGRATIONS;
         let store = match engine {
             Engine::Sqlite => lango_store::testing::sqlite(migrations).await,
@@ -72,15 +93,27 @@ impl Lab {
         let tenant = found_tenant(&app, founding, &by, now).await.unwrap().tenant;
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let settings = radius::Settings { authentication: any, accounting: any };
+        let directory = tempfile::tempdir().unwrap();
         let bound = radius::bind(settings).unwrap();
+        let sources = Sources {
+            files: None,
+            directory: directory.path().to_owned(),
+            eap_authorities: None,
+            radsec_authorities: None,
+            newest_tls: NewestTls::Tls12,
+        };
+        let certificate = Certificate::open(sources, now).unwrap();
+        let listener = TcpListener::bind(any).await.unwrap();
+        let bound = bound.known_by(certificate, Some(listener));
+        let radsec = bound.radsec.unwrap();
         let nas = Nas::start(bound.authentication, bound.accounting).await;
         let login = RouterLogin { user: String::new(), password: SECRET.to_owned() };
-        let address = format!("radius://{}", nas.incoming).parse().unwrap();
+        let address = format!("radius://{}", elsewhere.unwrap_or(nas.incoming)).parse().unwrap();
         let new = NewRouter { tenant, name: "Lobby".to_owned(), address, login };
         let router = add_router(&app, new, &by, now).await.unwrap().id;
         let timeouts = lango_routeros::Timeouts::default();
         let running = run::start(&app, Sender::LogOnly, timeouts, None, Some(bound));
-        Lab { app, tenant, router, nas, _running: running, _store: store }
+        Lab { app, tenant, router, nas, radsec, directory, _running: running, _store: store }
     }
 
     pub(crate) async fn plan(&self, name: &str, terms: Terms) {
@@ -191,6 +224,7 @@ pub(crate) struct Nas {
     /// Where it takes orders.
     pub(crate) incoming: SocketAddr,
     orders: Orders,
+    pause: Arc<Mutex<Duration>>,
     identifier: AtomicU8,
 }
 
@@ -198,10 +232,15 @@ impl Nas {
     async fn start(authentication: SocketAddr, accounting: SocketAddr) -> Nas {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let incoming = socket.local_addr().unwrap();
-        let orders = Arc::default();
-        tokio::spawn(obey(socket, Arc::clone(&orders)));
+        let (orders, pause) = (Arc::default(), Arc::default());
+        tokio::spawn(obey(socket, Arc::clone(&orders), Arc::clone(&pause)));
         let identifier = AtomicU8::new(0);
-        Nas { authentication, accounting, incoming, orders, identifier }
+        Nas { authentication, accounting, incoming, orders, pause, identifier }
+    }
+
+    /// From now on it waits so long between reading an order and acknowledging it.
+    pub(crate) fn think_before_it_obeys(&self, pause: Duration) {
+        *self.pause.lock().unwrap() = pause;
     }
 
     /// The orders that it got, but for those that only ask whether it lives.
@@ -245,6 +284,11 @@ impl Nas {
 
     /// Reports a session; whether that was acknowledged.
     pub(crate) async fn report(&self, said: Said<'_>) -> bool {
+        self.report_at(said, Timestamp::default()).await
+    }
+
+    /// The same with the time of its own clock, if that is not 1970.
+    pub(crate) async fn report_at(&self, said: Said<'_>, at: Timestamp) -> bool {
         let identifier = self.identifier.fetch_add(1, Ordering::Relaxed);
         let mut draft = Draft::accounting_request(identifier);
         draft.put(ACCT_STATUS_TYPE, said.status.number()).unwrap();
@@ -256,6 +300,9 @@ impl Nas {
         OUTPUT_OCTETS.put(&mut draft, said.output).unwrap();
         if let Some(class) = &said.class {
             draft.put(CLASS, class).unwrap();
+        }
+        if at > Timestamp::default() {
+            draft.put(EVENT_TIMESTAMP, (at.micros() / 1_000_000) as u32).unwrap();
         }
         ask(self.accounting, draft, &Secret::new(SECRET).unwrap()).await.is_some()
     }
@@ -280,7 +327,7 @@ async fn ask(to: SocketAddr, draft: Draft, secret: &Secret) -> Option<Vec<u8>> {
 }
 
 /// Takes orders: whatever names a session is done, what asks for nobody is refused.
-async fn obey(socket: UdpSocket, orders: Orders) {
+async fn obey(socket: UdpSocket, orders: Orders, pause: Arc<Mutex<Duration>>) {
     let secret = Secret::new(SECRET).unwrap();
     let mut buffer = [0; 4_096];
     loop {
@@ -298,6 +345,8 @@ async fn obey(socket: UdpSocket, orders: Orders) {
             reply.put(ERROR_CAUSE, 503).unwrap();
         } else {
             orders.lock().unwrap().push((packet.code(), packet.octets().to_vec()));
+            let pause = *pause.lock().unwrap();
+            tokio::time::sleep(pause).await;
         }
         socket.send_to(reply.seal(&secret).octets(), from).await.unwrap();
     }
