@@ -41,7 +41,12 @@ CREATE TABLE radius_sessions (
   -- How much of it the grant was told, and whether it must be told at every report.
   uptime_noted {int} NOT NULL,
   data_noted {int} NOT NULL,
-  metered {int} NOT NULL
+  metered {int} NOT NULL,
+  -- How much of it is in usage_hours: what lasts within its hour is written once, not twice.
+  input_counted {int} NOT NULL,
+  output_counted {int} NOT NULL,
+  -- Which writing this is: whoever remembers an older one must read again before he writes.
+  version {int} NOT NULL
 ) {strict};
 CREATE UNIQUE INDEX radius_sessions_by_key ON radius_sessions (key);
 CREATE INDEX radius_sessions_open ON radius_sessions (router_id, grant_id) WHERE ended_at IS NULL;

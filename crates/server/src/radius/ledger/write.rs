@@ -2,6 +2,7 @@
 //! has to hear, in one transaction.
 
 use super::Told;
+use super::memory::{ByKey, Memory};
 use super::merge::{Merged, REPLACED, RESET, SLACK, Turn, merge};
 use super::report::Report;
 use crate::app::App;
@@ -14,25 +15,50 @@ use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::enforcements::Seen;
 use lango_store::grants::StoredGrant;
-use lango_store::radius::{HourOfUsage, Occupant, RadiusSession};
+use lango_store::radius::{HourOfUsage, Occupant, RadiusSession, hour, is_same_hour};
 use lango_store::sessions::Session;
 use lango_store::{Error, Tx};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-
-/// An hour, for graphs.
-const HOUR: i64 = 3_600_000_000;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Writes what was told.
 ///
 /// # Errors
 /// A fault of the store; nothing of it is written then.
-pub(super) async fn write(app: &App, told: Arc<[Told]>) -> Result<(), Error> {
+pub(super) async fn write(app: &App, told: Arc<[Told]>, memory: &mut Memory) -> Result<(), Error> {
+    let known = memory.of(&told);
+    let has_guessed = !known.is_empty();
+    let mut written = write_with(app, told.clone(), known).await;
+    if has_guessed && matches!(written, Err(Error::Retry { .. })) {
+        // Somebody else wrote one of them meanwhile.
+        written = write_with(app, told.clone(), ByKey::new()).await;
+    }
+    match written {
+        Ok(sessions) => memory.keep(sessions),
+        Err(error) => {
+            memory.forget(&told);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// With sessions that need not be read, at the first try.
+async fn write_with(
+    app: &App,
+    told: Arc<[Told]>,
+    known: ByKey,
+) -> Result<Vec<RadiusSession>, Error> {
     let desk = app.clone();
     let now = app.clock().now();
+    let is_again = AtomicBool::new(false);
     app.store()
         .write(async move |tx: &mut Tx<'_>| {
             let mut batch = Batch::default();
+            if !is_again.swap(true, Ordering::Relaxed) {
+                batch.remember(&known);
+            }
             batch.read(tx, &desk, &told).await?;
             for told in told.iter() {
                 match told {
@@ -63,7 +89,7 @@ pub(in crate::radius) async fn close(
         let ended_at = ended_at(&session);
         batch.close(session, cause, ended_at);
     }
-    batch.save(tx, app, now).await
+    batch.save(tx, app, now).await.map(drop)
 }
 
 /// What happened to each session, in order.
@@ -92,8 +118,48 @@ struct Batch {
     replaced: Vec<RadiusSession>,
     /// Whose a new session is.
     owners: Owners,
-    /// What was used, by grant.
-    used: BTreeMap<GrantId, (u64, u64)>,
+    /// What was used, by grant and hour.
+    used: Used,
+}
+
+/// What was used and is not in the usage by the hour yet.
+#[derive(Default)]
+struct Used(BTreeMap<(GrantId, Timestamp), (u64, u64)>);
+
+/// What a session had used when it was last heard of.
+struct Counts {
+    at: Timestamp,
+    input: DataSize,
+    output: DataSize,
+}
+
+impl Counts {
+    fn of(session: &RadiusSession) -> Counts {
+        let RadiusSession { updated_at: at, input, output, .. } = *session;
+        Counts { at, input, output }
+    }
+}
+
+impl Used {
+    /// What a session used up to there, in the hour of it.
+    fn count(&mut self, session: &mut RadiusSession, told: &Counts) {
+        let Some(grant) = session.grant else { return };
+        let input = told.input.less(session.input_counted).as_bytes();
+        let output = told.output.less(session.output_counted).as_bytes();
+        (session.input_counted, session.output_counted) = (told.input, told.output);
+        if input > 0 || output > 0 {
+            let used = self.0.entry((grant, hour(told.at))).or_default();
+            *used = (used.0.saturating_add(input), used.1.saturating_add(output));
+        }
+    }
+
+    fn by_hour(self) -> Vec<HourOfUsage> {
+        let hours = self.0.into_iter().map(|((grant, hour), (input, output))| {
+            let (input, output) = (DataSize::bytes(input), DataSize::bytes(output));
+            HourOfUsage { grant, hour, input, output }
+        });
+        hours.collect()
+    }
 }
 
 /// Who can own new sessions.
@@ -104,6 +170,12 @@ struct Owners {
 }
 
 impl Batch {
+    /// Takes sessions that need not be read.
+    fn remember(&mut self, known: &ByKey) {
+        self.heard.extend(known.values().map(|session| (session.id, session.updated_at)));
+        self.sessions.clone_from(known);
+    }
+
     /// Reads the sessions that the reports are about, and the owners of new ones.
     async fn read(&mut self, tx: &mut Tx<'_>, app: &App, told: &[Told]) -> Result<(), Error> {
         let reports = || {
@@ -113,7 +185,8 @@ impl Batch {
             })
         };
         let keys: HashSet<&[u8]> = reports().map(|report| report.key.as_slice()).collect();
-        let keys: Vec<&[u8]> = keys.into_iter().collect();
+        let is_unknown = |key: &&[u8]| !self.sessions.contains_key(*key);
+        let keys: Vec<&[u8]> = keys.into_iter().filter(is_unknown).collect();
         for session in lango_store::radius::by_keys(tx, &keys).await? {
             self.heard.insert(session.id, session.updated_at);
             self.sessions.insert(session.key.clone(), session);
@@ -125,29 +198,24 @@ impl Batch {
 
     fn apply(&mut self, app: &App, report: &Report, now: Timestamp) {
         let known = self.sessions.remove(&report.key);
+        let before = known.as_ref().map(Counts::of);
         // A name that is used again is the same customer's.
         let of_known = known.as_ref().and_then(|known| known.grant);
         let grant = self.owners.of(app, report).or(of_known);
-        let before = known.as_ref().map(|known| (known.input, known.output));
-        let Merged { session, replaced, turn } = merge(known, report, grant, app.id(now), now);
-        let before = if replaced.is_some() { None } else { before };
-        self.count(&session, before.unwrap_or_default());
+        let Merged { mut session, replaced, turn } = merge(known, report, grant, app.id(now), now);
+        // What was used until the last report belongs to the hour of that one.
+        if replaced.is_none()
+            && let Some(before) =
+                before.filter(|before| !is_same_hour(before.at, session.updated_at))
+        {
+            self.used.count(&mut session, &before);
+        }
         if let Some(replaced) = replaced {
             self.turns.add(replaced.id, Turn::Ended);
             self.replaced.push(replaced);
         }
         self.turns.add(session.id, turn);
         self.sessions.insert(session.key.clone(), session);
-    }
-
-    fn count(&mut self, session: &RadiusSession, (input, output): (DataSize, DataSize)) {
-        let Some(grant) = session.grant else { return };
-        let input = session.input.less(input).as_bytes();
-        let output = session.output.less(output).as_bytes();
-        if input > 0 || output > 0 {
-            let used = self.used.entry(grant).or_default();
-            *used = (used.0.saturating_add(input), used.1.saturating_add(output));
-        }
     }
 
     /// The NAS was started anew: what began before is over.
@@ -212,34 +280,38 @@ impl Batch {
         Ok(())
     }
 
-    async fn save(self, tx: &mut Tx<'_>, app: &App, now: Timestamp) -> Result<(), Error> {
-        let Batch { sessions, turns, replaced, used, heard, .. } = self;
+    /// Returns all that was written.
+    async fn save(
+        self,
+        tx: &mut Tx<'_>,
+        app: &App,
+        now: Timestamp,
+    ) -> Result<Vec<RadiusSession>, Error> {
+        let Batch { sessions, turns, mut replaced, mut used, heard, .. } = self;
         // First those that give up their names; with the others once more, since what they used
         // and the grant was not told yet is told now.
-        lango_store::radius::save(tx, &replaced).await?;
+        lango_store::radius::save(tx, &mut replaced).await?;
         let touched = |session: &RadiusSession| !turns.of(session).is_empty();
         let mut changed: Vec<RadiusSession> = sessions.into_values().filter(touched).collect();
         changed.extend(replaced);
         changed.sort_by_key(|session| session.id);
-        let hour = Timestamp::from_micros(now.micros() - now.micros().rem_euclid(HOUR));
-        let used: Vec<HourOfUsage> = used
-            .into_iter()
-            .map(|(grant, (input, output))| {
-                let (input, output) = (DataSize::bytes(input), DataSize::bytes(output));
-                HourOfUsage { grant, hour, input, output }
-            })
-            .collect();
-        lango_store::radius::add_usage(tx, &used).await?;
         show(tx, &changed, &turns, now).await?;
         tell(tx, app, &mut changed, &turns, now).await?;
-        let (same, other): (Vec<_>, Vec<_>) = changed.into_iter().partition(|session| {
+        let (mut same, mut other): (Vec<_>, Vec<_>) = changed.into_iter().partition(|session| {
             let read = heard.get(&session.id);
-            read.is_some_and(|at| lango_store::radius::is_same_hour(*at, session.updated_at))
+            read.is_some_and(|at| is_same_hour(*at, session.updated_at))
                 && session.ended_at.is_none()
                 && turns.of(session).iter().all(|turn| *turn == Turn::GoesOn)
         });
-        lango_store::radius::go_on(tx, &same).await?;
-        lango_store::radius::save(tx, &other).await
+        for session in &mut other {
+            let told = Counts::of(session);
+            used.count(session, &told);
+        }
+        lango_store::radius::add_usage(tx, &used.by_hour()).await?;
+        lango_store::radius::go_on(tx, &mut same).await?;
+        lango_store::radius::save(tx, &mut other).await?;
+        same.append(&mut other);
+        Ok(same)
     }
 }
 
