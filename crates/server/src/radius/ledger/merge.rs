@@ -115,6 +115,9 @@ fn begun(report: &Report, grant: Option<GrantId>, id: SessionId, now: Timestamp)
         uptime_noted: Span::ZERO,
         data_noted: DataSize::ZERO,
         metered: false,
+        input_counted: DataSize::ZERO,
+        output_counted: DataSize::ZERO,
+        version: 0,
     }
 }
 
