@@ -206,9 +206,11 @@ impl Benchmark {
             ],
         });
         if kind.is_lango() {
-            let count = peak.false_answers;
-            let text = format!("{}, {what}: no false answer ({count})", kind.name());
-            self.table.target(count == 0, text);
+            let (who, rejected, wrong) = (kind.name(), peak.rejected, peak.wrong);
+            let text = format!("{who}, {what}: no good password refused ({rejected})");
+            self.table.target(rejected == 0, text);
+            let text = format!("{who}, {what}: no answer to another question ({wrong})");
+            self.table.target(wrong == 0, text);
         }
         self.peaks.insert((case, kind), peak);
         Ok(())

@@ -18,6 +18,16 @@ const TIMEOUT: Duration = Duration::from_millis(1_100);
 const RESENDS: u8 = 3;
 /// Questions that a socket can have under way: RADIUS numbers them with an octet.
 const NUMBERS: usize = 256;
+/// Sockets of a thread for logins, and as many for reports. With two threads that is as many
+/// numbers as FreeRADIUS keeps requests by default.
+const LINES: usize = 16;
+/// Sockets when numbers rest because of what was asked again.
+const MOST_LINES: usize = 4 * LINES;
+/// Questions that a thread has under way.
+const MOST_UNDER_WAY: usize = LINES * NUMBERS;
+/// How long a number rests of which another answer may come: what was asked twice can be answered
+/// twice, and the second answer must not meet another question. Servers keep answers as long.
+const QUARANTINE: Duration = Duration::from_secs(10);
 /// How long a thread rests when nothing is due and nothing came.
 const REST: Duration = Duration::from_micros(150);
 /// Questions and answers between two looks at the clock.
@@ -65,13 +75,13 @@ pub(crate) struct Came {
     pub(crate) logins: Vec<u32>,
     /// The same for reports.
     pub(crate) reports: Vec<u32>,
-    /// Said no.
+    /// Good passwords that were refused.
     pub(crate) rejected: usize,
     /// Never answered.
     pub(crate) lost: usize,
     /// Asked again.
     pub(crate) resent: usize,
-    /// Answers that the secret did not sign.
+    /// Answers that do not belong to the question of their number.
     pub(crate) wrong: usize,
     /// The server did not follow, and it was given up.
     pub(crate) gave_up: bool,
@@ -111,8 +121,6 @@ impl Fleet {
         accounting: SocketAddr,
         subscribers: usize,
     ) -> anyhow::Result<Fleet> {
-        // As many questions under way as FreeRADIUS keeps by default, and no more:
-        // 2 threads, 2 purposes, 16 sockets, 256 numbers.
         const THREADS: usize = 2;
         let nas = |thread| Nas::new(authentication, accounting, thread, THREADS, subscribers);
         Ok(Fleet { nases: (0..THREADS).map(nas).collect::<anyhow::Result<_>>()? })
@@ -213,8 +221,18 @@ struct Place {
 /// A socket with its questions.
 struct Line {
     socket: UdpSocket,
-    waiting: Vec<Option<Waiting>>,
+    numbers: Vec<Number>,
     next: u8,
+}
+
+/// What a number of a socket is used for.
+#[derive(Default)]
+enum Number {
+    #[default]
+    Free,
+    Waiting(Waiting),
+    /// Answered or given up, but another answer may come until then.
+    Resting(Sealed, Instant),
 }
 
 struct Waiting {
@@ -233,7 +251,6 @@ impl Nas {
         threads: usize,
         subscribers: usize,
     ) -> anyhow::Result<Nas> {
-        const LINES: usize = 16;
         let lines = |to| (0..LINES).map(|_| Line::open(to)).collect::<anyhow::Result<Vec<_>>>();
         let sessions = (thread..subscribers).step_by(threads).map(Session::of).collect();
         Ok(Nas {
@@ -283,8 +300,12 @@ impl Nas {
         self.waits.clear();
         self.starts.clear();
         self.under_way = 0;
-        for line in self.logins.iter_mut().chain(&mut self.reports) {
-            line.waiting.iter_mut().for_each(|waiting| *waiting = None);
+        for lines in [&mut self.logins, &mut self.reports] {
+            lines.truncate(LINES);
+            // What is answered yet goes where nobody listens.
+            for line in lines.iter_mut().filter(|line| !line.is_idle()) {
+                *line = line.another().expect("as many descriptors were to be had before");
+            }
         }
     }
 
@@ -354,6 +375,9 @@ impl Nas {
     }
 
     fn place(&mut self, is_report: bool) -> Option<Place> {
+        if self.under_way >= MOST_UNDER_WAY {
+            return None;
+        }
         let lines = if is_report { &mut self.reports } else { &mut self.logins };
         for _ in 0..lines.len() {
             self.turn = (self.turn + 1) % lines.len();
@@ -361,7 +385,13 @@ impl Nas {
                 return Some(Place { is_report, line: self.turn, number });
             }
         }
-        None
+        if lines.len() == MOST_LINES {
+            return None;
+        }
+        let mut line = lines[0].another().ok()?;
+        let number = line.free()?;
+        lines.push(line);
+        Some(Place { is_report, line: lines.len() - 1, number })
     }
 
     fn send_starts(&mut self, came: &mut Came) -> bool {
@@ -386,8 +416,8 @@ impl Nas {
         let line = self.line(place);
         // What does not go out is asked again like what gets lost.
         let _ = line.socket.send(sealed.octets());
-        line.waiting[usize::from(place.number)] =
-            Some(Waiting { serial, due, resends: 0, session, sealed });
+        line.numbers[usize::from(place.number)] =
+            Number::Waiting(Waiting { serial, due, resends: 0, session, sealed });
         self.under_way += 1;
         self.waits.push_back((Instant::now() + TIMEOUT, place, serial));
     }
@@ -405,18 +435,22 @@ impl Nas {
             }
             self.waits.pop_front();
             let line = self.line(place);
-            let waiting = &mut line.waiting[usize::from(place.number)];
-            let Some(one) = waiting.as_mut().filter(|one| one.serial == serial) else { continue };
-            if one.resends == RESENDS {
-                *waiting = None;
-                self.under_way -= 1;
-                came.lost += 1;
-                continue;
+            let number = &mut line.numbers[usize::from(place.number)];
+            match std::mem::take(number) {
+                Number::Waiting(one) if one.serial == serial && one.resends == RESENDS => {
+                    *number = Number::Resting(one.sealed, now + QUARANTINE);
+                    self.under_way -= 1;
+                    came.lost += 1;
+                }
+                Number::Waiting(mut one) if one.serial == serial => {
+                    one.resends += 1;
+                    let _ = line.socket.send(one.sealed.octets());
+                    *number = Number::Waiting(one);
+                    came.resent += 1;
+                    self.waits.push_back((now + TIMEOUT, place, serial));
+                }
+                other => *number = other,
             }
-            one.resends += 1;
-            let _ = line.socket.send(one.sealed.octets());
-            came.resent += 1;
-            self.waits.push_back((now + TIMEOUT, place, serial));
         }
     }
 
@@ -448,16 +482,26 @@ impl Nas {
             came.wrong += 1;
             return;
         };
-        let number = packet.identifier();
-        let waiting = &mut self.line(place).waiting[usize::from(number)];
-        // An answer to what was asked twice, or given up.
-        let Some(one) = waiting.take() else { return };
+        let fits = |sealed: &Sealed| packet.verify_reply(&sealed.packet(), &self.secret).is_ok();
+        let lines = if place.is_report { &mut self.reports } else { &mut self.logins };
+        let number = &mut lines[place.line].numbers[usize::from(packet.identifier())];
+        let one = match std::mem::take(number) {
+            Number::Waiting(one) if fits(&one.sealed) => one,
+            // The answer to what was asked twice, once more.
+            Number::Resting(sealed, until) if fits(&sealed) => {
+                *number = Number::Resting(sealed, until);
+                return;
+            }
+            other => {
+                *number = other;
+                came.wrong += 1;
+                return;
+            }
+        };
         let code = packet.code();
         let class = packet.first(CLASS.id()).map(<[u8]>::to_vec);
-        if packet.verify_reply(&one.sealed.packet(), &self.secret).is_err() {
-            came.wrong += 1;
-            *self.waiting(place, number) = Some(one);
-            return;
+        if one.resends > 0 {
+            *number = Number::Resting(one.sealed, now + QUARANTINE);
         }
         self.under_way -= 1;
         let took = now.saturating_duration_since(one.due).as_micros();
@@ -475,12 +519,9 @@ impl Nas {
                 came.reports.push(took);
                 session.is_open = true;
             }
-            _ => came.rejected += 1,
+            Code::AccessReject => came.rejected += 1,
+            _ => came.wrong += 1,
         }
-    }
-
-    fn waiting(&mut self, place: Place, number: u8) -> &mut Option<Waiting> {
-        &mut self.line(place).waiting[usize::from(number)]
     }
 
     fn has_heard(&mut self) -> bool {
@@ -586,15 +627,27 @@ impl Line {
         socket.connect(to)?;
         socket.set_nonblocking(true)?;
         let _ = socket2::SockRef::from(&socket).set_recv_buffer_size(4 << 20);
-        Ok(Line { socket, waiting: (0..NUMBERS).map(|_| None).collect(), next: 0 })
+        Ok(Line { socket, numbers: (0..NUMBERS).map(|_| Number::Free).collect(), next: 0 })
+    }
+
+    /// A new one to the same server.
+    fn another(&self) -> anyhow::Result<Line> {
+        Line::open(self.socket.peer_addr()?)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.numbers.iter().all(|number| matches!(number, Number::Free))
     }
 
     fn free(&mut self) -> Option<u8> {
+        let now = Instant::now();
         for _ in 0..NUMBERS {
             let number = self.next;
             self.next = self.next.wrapping_add(1);
-            if self.waiting[usize::from(number)].is_none() {
-                return Some(number);
+            match &self.numbers[usize::from(number)] {
+                Number::Free => return Some(number),
+                Number::Resting(_, until) if *until <= now => return Some(number),
+                Number::Resting(..) | Number::Waiting(_) => {}
             }
         }
         None

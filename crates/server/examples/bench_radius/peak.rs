@@ -26,8 +26,10 @@ pub(crate) struct Peak {
     /// Processor milliseconds for 1,000 requests: its own, and that of its database.
     pub(crate) cpu: f64,
     pub(crate) cpu_of_database: f64,
-    /// Answers that said no, or that nobody signed, in all of this.
-    pub(crate) false_answers: usize,
+    /// Good passwords that were refused, in all of this.
+    pub(crate) rejected: usize,
+    /// Answers that do not belong to their question, in all of this.
+    pub(crate) wrong: usize,
 }
 
 /// Finds it.
@@ -37,10 +39,11 @@ pub(crate) fn find(
     flow: Flow,
     seconds: f64,
 ) -> anyhow::Result<Peak> {
-    let (mut false_answers, mut sustained) = (0, 0.0_f64);
+    let (mut rejected, mut wrong, mut sustained) = (0, 0, 0.0_f64);
     let mut follows_once = |rate: f64| {
         let came = fleet.run(flow, clock(rate, seconds));
-        false_answers += came.rejected + came.wrong;
+        rejected += came.rejected;
+        wrong += came.wrong;
         let ok = is_well(&came);
         // What was answered until the last answer came, not what was asked: a short try lets a
         // server fall behind by as much as it may be slow, and that is no throughput.
@@ -84,7 +87,8 @@ pub(crate) fn find(
         }
     }
     let mut peak = at_half(server, fleet, flow, sustained, seconds)?;
-    peak.false_answers += false_answers;
+    peak.rejected += rejected;
+    peak.wrong += wrong;
     Ok(peak)
 }
 
@@ -107,7 +111,8 @@ fn at_half(
         lost: sum(|came| came.lost),
         cpu: (after.0 - before.0) as f64 / thousands,
         cpu_of_database: (after.1.saturating_sub(before.1)) as f64 / thousands,
-        false_answers: sum(|came| came.rejected + came.wrong),
+        rejected: sum(|came| came.rejected),
+        wrong: sum(|came| came.wrong),
         ..Peak::default()
     };
     looks.sort_by_key(|came| percentile(came, 99));
