@@ -9,6 +9,8 @@ use crate::observe::pulse::Pulse;
 use crate::outbound::Reach;
 use crate::payments::provider::Links;
 use crate::payments::tokens::Tokens;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lango_domain::access::Access;
 use lango_domain::ids::{GatewayId, GrantId, Id, IdSequence, RouterId, SenderId, WebhookId};
 use lango_domain::mac_address::MacAddress;
@@ -17,7 +19,11 @@ use lango_store::secrets::SecretKey;
 use lango_store::{Error, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
+
+/// Octets of the mark in a link: 128 bits nobody guesses, and short enough for a link.
+const PORTAL_MARK: usize = 16;
 
 /// The application. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
@@ -266,6 +272,29 @@ impl App {
     /// What an API token is looked up by.
     pub fn token_hash(&self, token: &str) -> Vec<u8> {
         self.0.key.keyed_hash("token", token.as_bytes()).to_vec()
+    }
+
+    /// Signs what a link of the portal carries, so that it can be believed when it comes back.
+    /// `bound` is where it is good; it is not carried.
+    pub fn portal_token(&self, bound: &str, carried: &str) -> String {
+        let mark = self.portal_mark(bound, carried);
+        URL_SAFE_NO_PAD.encode([&mark[..], carried.as_bytes()].concat())
+    }
+
+    /// What a link of the portal carries; none if we have not signed it for that place.
+    pub fn read_portal_token(&self, bound: &str, token: &str) -> Option<String> {
+        let token = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (mark, carried) = token.split_at_checked(PORTAL_MARK)?;
+        let carried = std::str::from_utf8(carried).ok()?;
+        let is_ours = self.portal_mark(bound, carried).ct_eq(mark);
+        bool::from(is_ours).then(|| carried.to_owned())
+    }
+
+    fn portal_mark(&self, bound: &str, carried: &str) -> [u8; PORTAL_MARK] {
+        let hash = self.0.key.keyed_hash("portal", format!("{bound}\0{carried}").as_bytes());
+        let mut mark = [0; PORTAL_MARK];
+        mark.copy_from_slice(&hash[..PORTAL_MARK]);
+        mark
     }
 
     /// A mark by which a wrong key is noticed before it does harm.
