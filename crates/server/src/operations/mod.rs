@@ -43,6 +43,7 @@ pub mod record_presence;
 pub mod refund_payment;
 pub mod resellers;
 pub mod retry_job;
+pub mod router_api;
 pub mod run_task;
 pub mod send_message;
 pub mod sender;

@@ -79,6 +79,7 @@ const HOT: &[(&str, &str)] = &[
     ("sessions::DEVICES_OF", "devices_of_grant"),
     ("sessions::RETIRE", "devices_unretired"),
     ("payments::CLAIM", "payments_due"),
+    ("payments::WAITING", "payments_due"),
     ("payments::NEXT", "payments_due"),
     ("payments::BY_DOOR", "payments_by_door"),
     ("payments::BY_PROVIDER_ID", "payments_by_provider_id"),
@@ -86,6 +87,7 @@ const HOT: &[(&str, &str)] = &[
     ("payments::OF_PHONE", "payments_of_phone"),
     ("payments::OF_GRANT", "payments_of_grant"),
     ("inbox::CLAIM", "inbox_waiting"),
+    ("inbox::WAITING", "inbox_waiting"),
     ("inbox::NEXT", "inbox_waiting"),
     ("inbox::OF_PAYMENT", "inbox_of_payment"),
     ("money_in::WAITING", "money_in_by_state"),
@@ -148,8 +150,14 @@ const OF_ROUTER: &str = "what lasts at the router";
 const SELDOM: &str = "grants::FOR_NEW_ROUTER";
 
 /// What sorts what it has found, because that is little: a batch, or the rows of one thing.
-const SORTS: &[&str] =
-    &["grants::DUE", "sessions::OPEN_ON", "webhooks::WAITING", "admissions::HANDED_OVER"];
+const SORTS: &[&str] = &[
+    "grants::DUE",
+    "sessions::OPEN_ON",
+    "webhooks::WAITING",
+    "payments::WAITING",
+    "inbox::WAITING",
+    "admissions::HANDED_OVER",
+];
 
 async fn no_statement_reads_a_large_table_whole(store: &Store) {
     fill(store).await;
