@@ -10,6 +10,7 @@ mod chaos;
 mod cli;
 mod cli_day;
 mod cli_verbs;
+mod demo;
 mod driver;
 mod eap;
 mod feed;
