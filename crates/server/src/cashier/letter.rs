@@ -65,10 +65,13 @@ async fn carry_out(app: &App, gateway: &Gateway, letter: &Letter) -> Result<Read
             let Some(payment) = payment_of(app, gateway, letter, &about).await? else {
                 return Ok(Read::Done("it is about no payment of ours".to_owned()));
             };
-            said_of(app, &provider, payment, verdict, callback.is_signed).await
+            let read = said_of(app, &provider, payment, verdict, callback.is_signed).await;
+            note_granting(app, letter, &read);
+            read
         }
         Heard::Money(money) => {
             let came = take_money(app, gateway, money, app.clock().now()).await?;
+            note_money(app, letter, &came);
             Ok(Read::Done(words(&came)))
         }
         Heard::MayPay(_) => Ok(Read::Done("answered at once".to_owned())),

@@ -1,5 +1,5 @@
 //! The engine for money: asks phones for what was begun, reads what providers say, asks what they
-//! did not say, and compares their lists with ours.
+//! did not say, compares their lists with ours, and renews what renews itself from a wallet.
 //!
 //! Each question is a task of its own and each gateway has its own places, so that a dead provider
 //! delays no other. Must never ask for the same money twice: before a question goes out it is
@@ -11,6 +11,7 @@ mod letter;
 
 use crate::app::App;
 use crate::observe::pulse::Engine;
+use crate::operations::renew_itself::renew_due;
 use lango_domain::ids::{GatewayId, PaymentId};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::gateways::Gateway;
@@ -71,14 +72,23 @@ pub async fn pass(app: &App) -> Result<usize, Error> {
     }
 }
 
+/// Asks a provider now what became of a payment, for somebody who wants to know.
+///
+/// # Errors
+/// A fault of the store. That the provider says nothing is none: the payment says so.
+pub async fn ask_now(app: &App, id: PaymentId) -> Result<(), Error> {
+    charge::ask_now(app, id).await
+}
+
 async fn begin_what_is_due(app: &App, tasks: &mut JoinSet<()>) -> Result<usize, Error> {
     let room = AT_ONCE.saturating_sub(tasks.len());
     let now = app.clock().now();
     if room == 0 || next(app).await?.is_none_or(|next| next > now) {
         return Ok(0);
     }
+    let renewed = renew_due(app, now).await?;
     let Work { letters, charges, lists } = claim(app, room, now).await?;
-    let begun = letters.len() + charges.len() + lists.len();
+    let begun = renewed + letters.len() + charges.len() + lists.len();
     for letter in letters {
         let desk = app.clone();
         tasks.spawn(async move { noted(letter::read(&desk, letter).await) });
@@ -131,6 +141,7 @@ async fn next(app: &App) -> Result<Option<Timestamp>, Error> {
                 lango_store::inbox::next(tx).await?,
                 lango_store::payments::next(tx).await?,
                 lango_store::gateways::next_comparison(tx).await?,
+                lango_store::renewals::next(tx).await?,
             ];
             Ok(next.into_iter().flatten().min())
         })

@@ -286,3 +286,26 @@ async fn live(
 pub async fn gateways_of(app: &App, tenant: TenantId) -> Result<Vec<Gateway>, Error> {
     app.store().read(async move |tx: &mut Tx<'_>| gateways::of_tenant(tx, tenant).await).await
 }
+
+/// A gateway's settings with some of them changed; what is null goes away. A secret that comes back
+/// as it is shown, masked, stays as it is.
+///
+/// # Errors
+/// As [`settings_of`].
+pub fn merged_settings(app: &App, gateway: &Gateway, change: &Value) -> Result<Value, Error> {
+    let settings = settings_of(app, gateway)?;
+    let shown = settings.shown();
+    // Text, numbers and dates: serialising them cannot fail.
+    let mut merged = serde_json::to_value(&settings).unwrap_or_default();
+    let (Some(fields), Some(changes)) = (merged.as_object_mut(), change.as_object()) else {
+        return Ok(change.clone());
+    };
+    for (name, value) in changes {
+        if value.is_null() {
+            fields.remove(name);
+        } else if shown.get(name) != Some(value) {
+            fields.insert(name.clone(), value.clone());
+        }
+    }
+    Ok(merged)
+}

@@ -227,13 +227,17 @@ async fn give_back(
     let provider = gateway.map_or_else(String::new, |gateway| gateway.provider);
     let money = money_in::by_receipt(tx, payment.tenant, &provider, receipt).await?;
     let Some(money) = money else { return Ok(()) };
-    let from = match money.fate {
-        Fate::Used => Account::Revenue,
-        _ => Account::Suspense,
+    // What was too much is in his wallet, and stays his; what did not fit goes back whole.
+    let (from, amount) = match (money.fate, money.customer) {
+        (Fate::Used, _) => (Account::Revenue, payment.amount),
+        (Fate::Credited, Some(customer)) => (Account::Wallet(customer), money.amount),
+        _ => (Account::Suspense, money.amount),
     };
-    let amount = payment.amount.amount;
     let what = format!("refund of {provider} {receipt}");
-    let lines = [(from, amount), (Account::Clearing(money.gateway), -amount)];
-    post(tx, app, (payment.tenant, &what), payment.amount, &lines, now).await?;
+    let lines = |from| [(from, amount.amount), (Account::Clearing(money.gateway), -amount.amount)];
+    if !post(tx, app, (payment.tenant, &what), amount, &lines(from), now).await? {
+        // He has spent it, and has it back all the same: that is our loss.
+        post(tx, app, (payment.tenant, &what), amount, &lines(Account::Refunds), now).await?;
+    }
     money_in::save(tx, &MoneyIn { fate: Fate::GivenBack, ..money }).await
 }
