@@ -8,6 +8,9 @@ use crate::observe::metrics::Metrics;
 use crate::observe::pulse::Pulse;
 use crate::outbound::Reach;
 use crate::payments::provider::Links;
+use crate::payments::tokens::Tokens;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lango_domain::access::Access;
 use lango_domain::ids::{GatewayId, GrantId, Id, IdSequence, RouterId, SenderId, WebhookId};
 use lango_domain::mac_address::MacAddress;
@@ -16,7 +19,11 @@ use lango_store::secrets::SecretKey;
 use lango_store::{Error, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
+
+/// Octets of the mark in a link: 128 bits nobody guesses, and short enough for a link.
+const PORTAL_MARK: usize = 16;
 
 /// The application. Cheap to clone; all clones are the same one.
 #[derive(Clone)]
@@ -25,7 +32,7 @@ pub struct App(Arc<Shared>);
 struct Shared {
     store: Store,
     clock: Clock,
-    key: SecretKey,
+    key: Arc<SecretKey>,
     ids: Mutex<IdSequence>,
     metrics: Metrics,
     pulse: Pulse,
@@ -43,6 +50,10 @@ impl App {
         // Processes on one database need different numbers; a meeting by chance is a conflict on a
         // primary key, which fails one write and loses nothing.
         let ids = Mutex::new(IdSequence::new(fastrand::u8(..)));
+        let key = Arc::new(key);
+        // Also on other nodes: at some providers a new token ends the one before.
+        let tokens = Tokens::shared(store.clone(), key.clone());
+        let links = Links { tokens, ..Links::default() };
         let (metrics, routers_changed) = (Metrics::default(), Notify::new());
         let (pulse, feed) = (Pulse::default(), Feed::default());
         App(Arc::new(Shared {
@@ -55,7 +66,7 @@ impl App {
             routers_changed,
             feed,
             webhooks_may_be_private: AtomicBool::new(false),
-            links: Links::default(),
+            links,
             smpp: smpp::Sessions::default(),
             public_url: OnceLock::new(),
         }))
@@ -261,6 +272,29 @@ impl App {
     /// What an API token is looked up by.
     pub fn token_hash(&self, token: &str) -> Vec<u8> {
         self.0.key.keyed_hash("token", token.as_bytes()).to_vec()
+    }
+
+    /// Signs what a link of the portal carries, so that it can be believed when it comes back.
+    /// `bound` is where it is good; it is not carried.
+    pub fn portal_token(&self, bound: &str, carried: &str) -> String {
+        let mark = self.portal_mark(bound, carried);
+        URL_SAFE_NO_PAD.encode([&mark[..], carried.as_bytes()].concat())
+    }
+
+    /// What a link of the portal carries; none if we have not signed it for that place.
+    pub fn read_portal_token(&self, bound: &str, token: &str) -> Option<String> {
+        let token = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (mark, carried) = token.split_at_checked(PORTAL_MARK)?;
+        let carried = std::str::from_utf8(carried).ok()?;
+        let is_ours = self.portal_mark(bound, carried).ct_eq(mark);
+        bool::from(is_ours).then(|| carried.to_owned())
+    }
+
+    fn portal_mark(&self, bound: &str, carried: &str) -> [u8; PORTAL_MARK] {
+        let hash = self.0.key.keyed_hash("portal", format!("{bound}\0{carried}").as_bytes());
+        let mut mark = [0; PORTAL_MARK];
+        mark.copy_from_slice(&hash[..PORTAL_MARK]);
+        mark
     }
 
     /// A mark by which a wrong key is noticed before it does harm.

@@ -5,10 +5,11 @@ use crate::app::App;
 use crate::operations::confirm_payment::{Came, confirm_payment, take_money};
 use crate::operations::gateways::provider_of;
 use crate::operations::refund_payment;
-use crate::operations::settle_charge::told;
+use crate::operations::settle_charge::{recognized, told};
 use crate::payments::provider::Provider;
-use crate::payments::{About, Door, Heard};
+use crate::payments::{About, Asked, Door, Heard, MoneyIn};
 use lango_domain::payment::{Fit, Proof, Verdict};
+use lango_domain::phone_number::PhoneNumber;
 use lango_domain::time::Span;
 use lango_store::gateways::Gateway;
 use lango_store::inbox::Letter;
@@ -22,6 +23,8 @@ const MOST_TRIES: i64 = 10;
 enum Read {
     /// It is done with.
     Done(String),
+    /// It is done with, and somebody has what he paid for.
+    Bought(String),
     /// It cannot be believed yet.
     Later(String),
 }
@@ -33,13 +36,16 @@ pub(super) async fn read(app: &App, letter: Letter) -> Result<(), Error> {
         None => Read::Done("its gateway is gone".to_owned()),
     };
     let now = app.clock().now();
+    if let Read::Bought(_) = &read {
+        app.metrics().note_granting(now.since(letter.received_at));
+    }
     app.store()
         .write(async move |tx: &mut Tx<'_>| match &read {
             Read::Later(why) if letter.attempt < MOST_TRIES => {
                 let pause = Span::seconds(5 * letter.attempt.max(1));
                 lango_store::inbox::later(tx, &letter, now + pause, why).await
             }
-            Read::Done(what) | Read::Later(what) => {
+            Read::Done(what) | Read::Bought(what) | Read::Later(what) => {
                 lango_store::inbox::done(tx, &letter, what).await.map(drop)
             }
         })
@@ -61,18 +67,16 @@ async fn carry_out(app: &App, gateway: &Gateway, letter: &Letter) -> Result<Read
         }
     };
     match callback.heard {
-        Heard::Charge { about, verdict } => {
-            let Some(payment) = payment_of(app, gateway, letter, &about).await? else {
-                return Ok(Read::Done("it is about no payment of ours".to_owned()));
-            };
-            let read = said_of(app, &provider, payment, verdict, callback.is_signed).await;
-            note_granting(app, letter, &read);
-            read
-        }
+        Heard::Charge { about, verdict } => match payment_of(app, gateway, letter, &about).await? {
+            Some(payment) => {
+                let payment = recognize(app, &provider, payment, &about).await?;
+                said_of(app, &provider, payment, verdict, callback.is_signed).await
+            }
+            None => not_asked_for(app, gateway, &provider, &about, verdict).await,
+        },
         Heard::Money(money) => {
             let came = take_money(app, gateway, money, app.clock().now()).await?;
-            note_money(app, letter, &came);
-            Ok(Read::Done(words(&came)))
+            Ok(read_of(&came, words(&came)))
         }
         Heard::MayPay(_) => Ok(Read::Done("answered at once".to_owned())),
         Heard::Refund { verdict, .. } => {
@@ -84,6 +88,39 @@ async fn carry_out(app: &App, gateway: &Gateway, letter: &Letter) -> Result<Read
         }
         Heard::Nothing(what) => Ok(Read::Done(what)),
     }
+}
+
+/// Money by a number that we did not give out, as with control numbers: it is believed when the
+/// provider says so himself, and then it is money that came by itself.
+async fn not_asked_for(
+    app: &App,
+    gateway: &Gateway,
+    provider: &Provider,
+    about: &About,
+    verdict: Verdict,
+) -> Result<Read, Error> {
+    let nothing = || Ok(Read::Done("it is about no payment of ours".to_owned()));
+    let (About::Reference(reference), Verdict::Paid(proof)) = (about, verdict) else {
+        return nothing();
+    };
+    let payer = proof.payer.clone().unwrap_or_default();
+    let phone = PhoneNumber::from_e164(&format!("+{}", payer.trim_start_matches('+')));
+    let (Some(amount), Some(phone)) = (proof.amount, phone) else { return nothing() };
+    let now = app.clock().now();
+    let asked =
+        Asked { reference: reference.clone(), provider_id: None, amount, phone, submitted_at: now };
+    let Ok(Verdict::Paid(_)) = provider.query(&asked, now).await else {
+        return Ok(Read::Later("it says paid, and nobody confirms it".to_owned()));
+    };
+    let money = MoneyIn {
+        receipt: proof.receipt,
+        amount,
+        account: reference.clone(),
+        payer: Some(payer),
+        name: None,
+        paid_at: proof.paid_at,
+    };
+    Ok(Read::Done(words(&take_money(app, gateway, money, now).await?)))
 }
 
 /// Which payment a message is about: that of its path, if it names the same one.
@@ -116,6 +153,27 @@ async fn payment_of(
             }))
         })
         .await
+}
+
+/// A payment whose question was answered to nobody has no number yet. The message names one, and the
+/// provider is asked whether it knows it: the path alone proves too little.
+async fn recognize(
+    app: &App,
+    provider: &Provider,
+    payment: Payment,
+    about: &About,
+) -> Result<Payment, Error> {
+    let (None, About::ProviderId(called)) = (&payment.provider_id, about) else {
+        return Ok(payment);
+    };
+    let named = Payment { provider_id: Some(called.clone()), ..payment.clone() };
+    match charge::verdict(app, provider, &named).await {
+        Verdict::Unknown(_) => Ok(payment),
+        _ => {
+            recognized(app, payment.id, called.clone()).await?;
+            Ok(named)
+        }
+    }
 }
 
 async fn said_of(
@@ -181,7 +239,14 @@ fn is_as_asked(payment: &Payment, proof: &Proof) -> bool {
 
 async fn paid(app: &App, payment: &Payment, proof: Proof) -> Result<Read, Error> {
     let came = confirm_payment(app, payment.id, proof, app.clock().now()).await?;
-    Ok(Read::Done(format!("{}: {}", payment.reference, words(&came))))
+    Ok(read_of(&came, format!("{}: {}", payment.reference, words(&came))))
+}
+
+fn read_of(came: &Came, words: String) -> Read {
+    match came {
+        Came::Bought(_) => Read::Bought(words),
+        _ => Read::Done(words),
+    }
 }
 
 fn words(came: &Came) -> String {

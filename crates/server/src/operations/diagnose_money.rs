@@ -10,6 +10,7 @@ use lango_domain::payment::{FailureReason, PaymentState};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::payments::Payment;
 use lango_store::{Error, Order, Tx};
+use std::collections::BTreeMap;
 
 /// A payment that is open for longer hangs: phones stop ringing after a minute or so.
 const STUCK_AFTER: Span = Span::minutes(10);
@@ -259,4 +260,29 @@ fn judge_gateway(gateway: &GatewayDiagnosis) -> Vec<Finding> {
         Finding::new(format!("the payment gateway {name}: {warning}"), advice)
     }));
     findings
+}
+
+/// Counts payments and messages for scrapers.
+///
+/// # Errors
+/// A fault of the store; the numbers stay as they were.
+pub async fn count(app: &App, now: Timestamp) -> Result<(), Error> {
+    let after = IdSequence::first_at(now - LATELY);
+    let (by_state, letters) = app
+        .store()
+        .report(async move |tx: &mut Tx<'_>| {
+            let mut sums = BTreeMap::new();
+            for tenant in lango_store::tenants::all(tx).await? {
+                for (state, count) in
+                    lango_store::payments::by_state(tx, tenant.id, after).await?
+                {
+                    *sums.entry(state).or_insert(0) += count;
+                }
+            }
+            Ok((sums, lango_store::inbox::count_waiting(tx).await?))
+        })
+        .await?;
+    app.metrics().say_payments(by_state.into_iter().collect());
+    app.metrics().letters_waiting.set(letters);
+    Ok(())
 }

@@ -71,11 +71,8 @@ fn after_asking(payment: Payment, submitted: &Submitted, now: Timestamp) -> Opti
     Some(match submitted {
         Submitted::Taken { provider_id } => {
             let state = payment.state.hears(&Verdict::Pending).unwrap_or(payment.state.clone());
-            Payment {
-                state,
-                provider_id: provider_id.clone().or(payment.provider_id.clone()),
-                ..payment
-            }
+            let provider_id = provider_id.clone().or(payment.provider_id.clone());
+            asked_again(Payment { state, provider_id, ..payment }, now)
         }
         _ if !is_asking => return None,
         Submitted::Refused(failure) => fallen(payment, PaymentState::Failed(failure.clone()), now),
@@ -89,8 +86,28 @@ fn after_asking(payment: Payment, submitted: &Submitted, now: Timestamp) -> Opti
             let last_error = Some(why.clone());
             Payment { last_error, ..fallen(payment, PaymentState::Expired, now) }
         }
-        Submitted::Unknown(why) => Payment { last_error: Some(why.clone()), ..payment },
+        Submitted::Unknown(why) => {
+            asked_again(Payment { last_error: Some(why.clone()), ..payment }, now)
+        }
     })
+}
+
+/// Notes what a provider calls a payment, learnt from its message because its answer to our question
+/// was lost.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn recognized(app: &App, id: PaymentId, called: String) -> Result<(), Error> {
+    app.store()
+        .write(async move |tx: &mut Tx<'_>| {
+            let Some(payment) = lango_store::payments::find(tx, id).await? else { return Ok(()) };
+            if payment.provider_id.is_some() {
+                return Ok(());
+            }
+            let provider_id = Some(called.clone());
+            lango_store::payments::save(tx, &Payment { provider_id, ..payment }).await
+        })
+        .await
 }
 
 /// Notes what a provider says of a payment that brought no money, or that it said nothing.

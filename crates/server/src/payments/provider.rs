@@ -375,6 +375,18 @@ mod tests {
     }
 
     #[test]
+    fn questions_can_be_asked_by_any_thread() {
+        fn is_send<T: Send>(_: T) {}
+        let now = Timestamp::from_micros(0);
+        for provider in providers() {
+            is_send(provider.check(now));
+            is_send(provider.list_money(now, now, now));
+            let urls = Urls { validate: String::new(), confirm: String::new() };
+            is_send(provider.register(&urls, now));
+        }
+    }
+
+    #[test]
     fn what_others_send_is_refused_or_nothing() {
         let now = Timestamp::from_micros(0);
         for provider in providers() {

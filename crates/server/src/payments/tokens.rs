@@ -1,23 +1,51 @@
 //! What providers want to see instead of a password, and for how long. At some of them a new token
 //! ends the one before, so one is fetched once however many need it at that moment, refreshed
-//! before it ends, and thrown away when the provider does not know it.
+//! before it ends, and thrown away when the provider does not know it. Nodes on one database share
+//! them through it.
 //!
-//! No lock is held while a provider is asked.
+//! No lock and no transaction is held while a provider is asked.
 
 use super::ProviderError;
 use lango_domain::access::Secret;
 use lango_domain::ids::GatewayId;
 use lango_domain::time::{Span, Timestamp};
+use lango_store::gateways::{self, ProviderToken};
+use lango_store::secrets::SecretKey;
+use lango_store::{Error, Store, Tx};
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// So long before its end a token is no longer shown.
 const AHEAD: Span = Span::seconds(60);
 
+/// For so long nobody else fetches. Longer than any provider takes to answer.
+const CLAIM: Span = Span::seconds(40);
+/// How often somebody looks whether another node has fetched, and how often at most.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOKS: u32 = 225;
+
 /// The tokens of all accounts. Cheap to clone; all clones are the same one.
 #[derive(Clone, Default, Debug)]
-pub struct Tokens(Arc<Mutex<HashMap<GatewayId, Standing>>>);
+pub struct Tokens {
+    standings: Arc<Mutex<HashMap<GatewayId, Standing>>>,
+    shelf: Option<Shelf>,
+}
+
+/// Where nodes find each other's tokens. Sealed, as a stolen database must open nothing.
+#[derive(Clone)]
+struct Shelf {
+    store: Store,
+    key: Arc<SecretKey>,
+}
+
+impl fmt::Debug for Shelf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shelf(…)")
+    }
+}
 
 /// A token as a provider gives it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,6 +76,11 @@ enum Turn {
 }
 
 impl Tokens {
+    /// Tokens that are shared with every other node on this database.
+    pub fn shared(store: Store, key: Arc<SecretKey>) -> Tokens {
+        Tokens { standings: Arc::default(), shelf: Some(Shelf { store, key }) }
+    }
+
     /// The token to show. If there is none, or it is the one that was `dead` when it was shown,
     /// `fetch` gets one; whoever comes meanwhile waits for it, and gets the same or the same error.
     ///
@@ -68,7 +101,10 @@ impl Tokens {
             match self.turn(gateway, dead, now) {
                 Turn::Show(token) => return Ok(token),
                 Turn::Fetch(flight) => {
-                    let fetched = fetch().await;
+                    let fetched = match &self.shelf {
+                        Some(shelf) => shelf.get(gateway, dead, now, fetch).await,
+                        None => fetch().await,
+                    };
                     return flight.land(fetched, now);
                 }
                 Turn::Wait(mut news) => {
@@ -99,8 +135,78 @@ impl Tokens {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<GatewayId, Standing>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Shelf {
+    /// The token that some node has fetched, or one that we fetch while no other may.
+    async fn get<F, Fut>(
+        &self,
+        gateway: GatewayId,
+        dead: Option<&Secret>,
+        now: Timestamp,
+        fetch: F,
+    ) -> Result<Fetched, ProviderError>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Fetched, ProviderError>>,
+    {
+        for _ in 0..LOOKS {
+            let look = async move |tx: &mut Tx<'_>| gateways::token(tx, gateway).await;
+            let kept = self.store.read(look).await.map_err(|error| unkept(&error))?;
+            if let Some(fetched) = kept.and_then(|kept| self.open(gateway, kept, now))
+                && Some(&fetched.token) != dead
+            {
+                return Ok(fetched);
+            }
+            let claim = async move |tx: &mut Tx<'_>| {
+                gateways::claim_fetch(tx, gateway, now + CLAIM, now).await
+            };
+            if self.store.write(claim).await.map_err(|error| unkept(&error))? {
+                let fetched = fetch().await;
+                self.keep(gateway, &fetched, now).await.map_err(|error| unkept(&error))?;
+                return fetched;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        let why = "another node fetches its token and does not come back".to_owned();
+        Err(ProviderError::NoAnswer { provider: "the provider", why })
+    }
+
+    async fn keep(
+        &self,
+        gateway: GatewayId,
+        fetched: &Result<Fetched, ProviderError>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let Ok(Fetched { token, lasts }) = fetched else {
+            let give_back = async move |tx: &mut Tx<'_>| gateways::not_fetched(tx, gateway).await;
+            return self.store.write(give_back).await;
+        };
+        let sealed = self.key.seal(&context(gateway), token.reveal().as_bytes());
+        let until = now + *lasts;
+        let keep =
+            async move |tx: &mut Tx<'_>| gateways::keep_token(tx, gateway, &sealed, until).await;
+        self.store.write(keep).await
+    }
+
+    /// None where it has ended, will soon, or was sealed with another key.
+    fn open(&self, gateway: GatewayId, kept: ProviderToken, now: Timestamp) -> Option<Fetched> {
+        let lasts = kept.expires_at?.since(now);
+        let clear = self.key.open(&context(gateway), &kept.token?).ok()?;
+        let token = Secret::new(String::from_utf8(clear).ok()?);
+        (lasts > AHEAD).then_some(Fetched { token, lasts })
+    }
+}
+
+fn context(gateway: GatewayId) -> String {
+    format!("token of {gateway}")
+}
+
+fn unkept(error: &Error) -> ProviderError {
+    let why = format!("its token could not be kept: {error}");
+    ProviderError::NoAnswer { provider: "the provider", why }
 }
 
 /// A fetching that is under way. One that is stopped drops its sender, which those who wait notice.
@@ -203,7 +309,7 @@ mod tests {
             Err(ProviderError::NotOffered("a provider"))
         };
         let one = tokens.get(gateway(), None, at(0), refused);
-        let other = tokens.get(gateway(), None, at(0), || std::future::pending());
+        let other = tokens.get(gateway(), None, at(0), std::future::pending);
         let (one, other) = futures_util::join!(one, other);
         assert!(one.is_err() && other.is_err());
         assert_eq!(issuer.shown(&tokens, None, at(0)).await, "1");

@@ -7,10 +7,12 @@ mod callbacks;
 mod captive;
 pub(crate) mod kept;
 pub mod listen;
+pub(crate) mod portal;
 mod record;
 mod reports;
 
 use crate::app::App;
+use crate::operations::diagnose_money;
 use crate::reconcile::supervisor::Boards;
 use crate::web::api::problem::Problem;
 use crate::web::api::rate::Buckets;
@@ -51,6 +53,10 @@ pub(crate) struct Limits {
     pub(crate) guests: Buckets<Origin>,
     /// By the origin from which wrong codes are typed.
     pub(crate) wrong_codes: Buckets<Origin>,
+    /// By device and site, of codes and digits typed into the portal.
+    pub(crate) guesses: portal::guesses::Guesses,
+    /// By the phone that is asked for money, and by the site where somebody asks for it.
+    pub(crate) pushes: Buckets<String>,
 }
 
 /// How the entrance behaves.
@@ -94,12 +100,16 @@ pub fn routes(app: App, boards: Boards, manners: Manners) -> Router {
         guests: Buckets::new(3_000, 200),
         // There are 31^7 codes: among 10,000 unused vouchers this finds one in half a year.
         wrong_codes: Buckets::new(10, 60),
+        guesses: portal::guesses::Guesses::default(),
+        // Somebody else's phone is not to ring all day because of us.
+        pushes: Buckets::new(1, 6),
     });
     let (timeouts, patience) = (manners.timeouts, manners.patience);
     let entrance = Entrance { app, boards, timeouts, limits, patience, description };
     let record = axum::middleware::from_fn_with_state(entrance.clone(), record::record);
     let probe = axum::middleware::from_fn_with_state(entrance.clone(), captive::probe);
     callbacks::routes(captive::open(doors.router))
+        .merge(portal::routes())
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
@@ -132,6 +142,10 @@ async fn readyz(State(entrance): State<Entrance>) -> impl IntoResponse {
 }
 
 async fn metrics(State(entrance): State<Entrance>) -> impl IntoResponse {
+    // What cannot be counted now is told as it was counted last.
+    if let Err(error) = diagnose_money::count(&entrance.app, entrance.app.clock().now()).await {
+        tracing::warn!(%error, "payments could not be counted");
+    }
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, TYPE)], entrance.app.metrics().text(&entrance.app.pulse().read()))
 }

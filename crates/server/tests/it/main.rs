@@ -18,6 +18,7 @@ mod harness;
 mod listener;
 mod messages;
 mod payments;
+mod portal;
 mod radius;
 mod setup;
 mod stories;

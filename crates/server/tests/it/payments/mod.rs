@@ -1,3 +1,6 @@
-//! Money: the clients of payment providers against their stand-ins.
+//! Money: the clients of payment providers against their stand-ins, and what Lango does with what
+//! they say, to the phone that is online at the router.
 
 mod providers;
+mod purchase;
+mod shop;

@@ -1,0 +1,496 @@
+//! The one place where the portal meets the operations: what a screen has to know, and what a person
+//! at a screen can have done. Screens call nothing else that reads or writes.
+
+use crate::app::App;
+use crate::messaging::notice::Notice;
+use crate::messaging::{self, MessageOrder};
+use crate::operations;
+use crate::operations::admit_device::{Admission, AdmissionState, move_device, want_admission};
+use crate::operations::begin_purchase::{self, Purchase, begin_purchase};
+use crate::operations::issue_vouchers::read_code;
+use crate::operations::plans_for_sale::{Offer, plans_for_sale};
+use crate::reconcile::connect::connect;
+use crate::web::Entrance;
+use crate::web::portal::visit::Visit;
+use lango_domain::access::Access;
+use lango_domain::grant::{EndReason, Presence, State};
+use lango_domain::ids::{GrantId, PlanId, RouterId, TenantId};
+use lango_domain::mac_address::MacAddress;
+use lango_domain::money::Money;
+use lango_domain::payment::{FailureReason, PaymentState};
+use lango_domain::phone_number::PhoneNumber;
+use lango_domain::time::{Span, Timestamp};
+use lango_store::grants::StoredGrant;
+use lango_store::money_in::Fate;
+use lango_store::payments::Payment;
+use lango_store::receipts::Receipt;
+use lango_store::routers::Router;
+use lango_store::sessions::Session;
+use lango_store::tenants::Tenant;
+use lango_store::{Error, Tx};
+use std::net::IpAddr;
+
+/// How long a failure is what somebody comes back for.
+const FAILED_FOR: Span = Span::minutes(10);
+/// How long nobody is to pay again because nobody knows.
+const SILENT_FOR: Span = Span::minutes(30);
+/// How long a person may take to look at money.
+const REVIEWED_FOR: Span = Span::days(1);
+/// How long after a payment its phone's number alone is enough.
+const FRESH: Span = Span::minutes(10);
+
+/// Where somebody is.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) router: Router,
+    pub(crate) tenant: Tenant,
+}
+
+/// An access and everything a screen says of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Holding {
+    pub(crate) stored: StoredGrant,
+    pub(crate) plan: String,
+    pub(crate) code: Option<String>,
+    /// Its sessions that last, at all sites.
+    pub(crate) live: Vec<Session>,
+    pub(crate) receipts: Vec<Receipt>,
+}
+
+/// A purchase of a device that is not settled, or was a moment ago.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) code: String,
+    pub(crate) amount: Money,
+    pub(crate) plan: PlanId,
+    pub(crate) plan_name: String,
+    pub(crate) phone: Option<PhoneNumber>,
+    pub(crate) since: Timestamp,
+    pub(crate) state: OrderState,
+}
+
+/// What became of the money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrderState {
+    Waiting,
+    Paid(GrantId),
+    Failed(Refusal),
+    /// Nobody heard anything; it may still come.
+    Silent,
+    /// A person has to look at it.
+    Review,
+}
+
+/// Why a phone did not pay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Cancelled,
+    NoAnswer,
+    LowBalance,
+    WrongPin,
+    Busy,
+    Other,
+}
+
+/// Why no purchase began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotBegun {
+    NoSuchPlan,
+    NoGateway,
+    /// The phone is being asked for something else.
+    PhoneBusy,
+    NotRenewable,
+}
+
+/// What became of a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Redeemed {
+    Good(GrantId),
+    Not(WrongCode),
+}
+
+/// Why a code lets nobody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WrongCode {
+    /// It cannot be a code: somebody mistyped.
+    Typing,
+    /// It has a sign that no code has.
+    NeverOurs,
+    Unknown,
+    Over,
+    Unpaid,
+    Barred,
+    Paused,
+    OtherSite,
+}
+
+/// What became of a receipt or a phone number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Good(GrantId),
+    NotSeen,
+    UsedUp,
+    Review,
+    /// The code of what that phone has paid for went to it, if it ever paid here.
+    Asked(PhoneNumber),
+}
+
+/// The site of a router; none if there is none.
+pub(crate) async fn site(app: &App, router: RouterId) -> Result<Option<Site>, Error> {
+    let look = async move |tx: &mut Tx<'_>| {
+        let Some(router) = lango_store::routers::find(tx, router).await? else { return Ok(None) };
+        let tenant = lango_store::tenants::one(tx, router.tenant).await?;
+        Ok(Some(Site { router, tenant }))
+    };
+    app.store().read(look).await
+}
+
+/// What is sold at a site now.
+pub(crate) async fn plans(app: &App, site: &Site, now: Timestamp) -> Result<Vec<Offer>, Error> {
+    plans_for_sale(app, site.tenant.id, Some(site.router.id), now).await
+}
+
+/// The access by which a device is or was online last.
+pub(crate) async fn of_device(
+    app: &App,
+    site: &Site,
+    mac: MacAddress,
+) -> Result<Option<GrantId>, Error> {
+    let tenant = site.tenant.id;
+    let look =
+        async move |tx: &mut Tx<'_>| lango_store::sessions::grant_of_device(tx, tenant, mac).await;
+    app.store().read(look).await
+}
+
+/// An access, if it is one of this site's business.
+pub(crate) async fn holding(
+    app: &App,
+    site: &Site,
+    grant: GrantId,
+) -> Result<Option<Holding>, Error> {
+    let tenant = site.tenant.id;
+    let look = async move |tx: &mut Tx<'_>| {
+        let stored = lango_store::grants::find(tx, grant).await?;
+        let Some(stored) = stored.filter(|stored| stored.grant.tenant == tenant) else {
+            return Ok(None);
+        };
+        let plan = lango_store::plans::one(tx, stored.grant.plan).await?.plan.name;
+        let sessions = lango_store::sessions::of_grant(tx, grant, 20).await?;
+        let live = sessions.into_iter().filter(|session| session.ended_at.is_none()).collect();
+        let receipts = lango_store::receipts::of_grant(tx, grant).await?;
+        let sealed = lango_store::grants::access(tx, grant).await?;
+        Ok(Some((Holding { stored, plan, code: None, live, receipts }, sealed)))
+    };
+    let Some((holding, sealed)) = app.store().read(look).await? else { return Ok(None) };
+    let code = match app.open_access(grant, &sealed)? {
+        // Only a code is its own password, and may be shown as one.
+        Access::Hotspot { name, password } if password.reveal() == name => Some(name),
+        _ => None,
+    };
+    Ok(Some(Holding { code, ..holding }))
+}
+
+/// The purchase of a device at a site that a screen should speak of: what is open or settled lately.
+pub(crate) async fn order(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    now: Timestamp,
+) -> Result<Option<Order>, Error> {
+    let (router, Some(mac)) = (site.router.id, visit.mac) else { return Ok(None) };
+    let look = async move |tx: &mut Tx<'_>| {
+        let Some(payment) = lango_store::payments::of_device(tx, router, &mac).await? else {
+            return Ok(None);
+        };
+        let plan = lango_store::plans::one(tx, payment.plan).await?.plan.name;
+        Ok(Some((payment, plan)))
+    };
+    let Some((payment, plan_name)) = app.store().read(look).await? else { return Ok(None) };
+    let Some(state) = as_order(&payment, now) else { return Ok(None) };
+    Ok(Some(Order {
+        code: payment.reference,
+        amount: payment.amount,
+        plan: payment.plan,
+        plan_name,
+        phone: Some(payment.phone),
+        since: payment.created_at,
+        state,
+    }))
+}
+
+/// What a screen says of a payment; none once nobody waits for it any more.
+fn as_order(payment: &Payment, now: Timestamp) -> Option<OrderState> {
+    let age = now.since(payment.created_at);
+    match (&payment.state, payment.grant) {
+        (PaymentState::Paid { .. }, Some(grant)) => Some(OrderState::Paid(grant)),
+        // The grant is a moment away: one transaction makes both, another node may show one.
+        (PaymentState::Paid { .. }, None) => Some(OrderState::Waiting),
+        (state, _) if state.is_open() => Some(OrderState::Waiting),
+        (PaymentState::Failed(failure), _) => {
+            (age < FAILED_FOR).then(|| OrderState::Failed(refusal(failure.why)))
+        }
+        (PaymentState::Expired, _) => (age < SILENT_FOR).then_some(OrderState::Silent),
+        (PaymentState::Review { .. }, _) => (age < REVIEWED_FOR).then_some(OrderState::Review),
+        _ => None,
+    }
+}
+
+fn refusal(why: FailureReason) -> Refusal {
+    match why {
+        FailureReason::Cancelled => Refusal::Cancelled,
+        FailureReason::NoAnswer | FailureReason::Expired | FailureReason::NotDelivered => {
+            Refusal::NoAnswer
+        }
+        FailureReason::NotEnoughMoney => Refusal::LowBalance,
+        FailureReason::WrongPin => Refusal::WrongPin,
+        FailureReason::Busy | FailureReason::TooSoon => Refusal::Busy,
+        FailureReason::OverLimit
+        | FailureReason::Locked
+        | FailureReason::Setup
+        | FailureReason::Refused => Refusal::Other,
+    }
+}
+
+/// Asks a phone for money. What the browser holds is renewed by it.
+pub(crate) async fn begin(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    plan: PlanId,
+    phone: &PhoneNumber,
+    now: Timestamp,
+) -> Result<Result<(), NotBegun>, Error> {
+    let purchase = Purchase {
+        tenant: site.tenant.id,
+        plan,
+        gateway: None,
+        phone: phone.clone(),
+        customer: None,
+        renews: visit.holds,
+        router: Some(site.router.id),
+        mac: visit.mac,
+        address: visit.address.map(|address| address.to_string()),
+        language: visit.language,
+    };
+    match begin_purchase(app, purchase, now).await {
+        Ok(_) => Ok(Ok(())),
+        Err(begin_purchase::NotBegun::Store(error)) => Err(error),
+        Err(begin_purchase::NotBegun::NoGateway(_)) => Ok(Err(NotBegun::NoGateway)),
+        Err(begin_purchase::NotBegun::Busy(_)) => Ok(Err(NotBegun::PhoneBusy)),
+        Err(begin_purchase::NotBegun::NotOffered(_) | begin_purchase::NotBegun::Free) => {
+            Ok(Err(NotBegun::NoSuchPlan))
+        }
+        Err(begin_purchase::NotBegun::NotRenewable) => Ok(Err(NotBegun::NotRenewable)),
+    }
+}
+
+/// What a code is good for here. Costs nothing: who calls it counts the mistakes.
+pub(crate) async fn redeem(app: &App, site: &Site, typed: &str) -> Result<Redeemed, Error> {
+    let Some(code) = read_code(typed) else { return Ok(Redeemed::Not(mistyped(typed))) };
+    let (tenant, hash) = (site.tenant.id, app.hash_login("hotspot", &code));
+    let look = async move |tx: &mut Tx<'_>| lango_store::grants::by_login(tx, tenant, &hash).await;
+    let Some(stored) = app.store().read(look).await? else {
+        return Ok(Redeemed::Not(WrongCode::Unknown));
+    };
+    let grant = stored.grant.id;
+    if let Some(why) = closed(&stored, site) {
+        return Ok(Redeemed::Not(why));
+    }
+    Ok(Redeemed::Good(grant))
+}
+
+fn mistyped(typed: &str) -> WrongCode {
+    match typed.chars().any(|sign| matches!(sign.to_ascii_uppercase(), '0' | 'O' | '1' | 'I' | 'L'))
+    {
+        true => WrongCode::NeverOurs,
+        false => WrongCode::Typing,
+    }
+}
+
+/// Why an access lets nobody in; none if it does.
+fn closed(stored: &StoredGrant, site: &Site) -> Option<WrongCode> {
+    if stored.router.is_some_and(|only| only != site.router.id) {
+        return Some(WrongCode::OtherSite);
+    }
+    match stored.grant.state {
+        State::Ended { .. } => Some(WrongCode::Over),
+        State::Suspended { .. } => Some(WrongCode::Barred),
+        State::Paused { .. } => Some(WrongCode::Paused),
+        _ if stored.grant.waits_for_money() => Some(WrongCode::Unpaid),
+        _ => None,
+    }
+}
+
+/// Whether an access may be online now, and so may be connected without asking.
+pub(crate) fn is_good(holding: &Holding, site: &Site) -> bool {
+    closed(&holding.stored, site).is_none()
+}
+
+/// Why an access is over; none if it is not.
+pub(crate) fn end(holding: &Holding) -> Option<EndReason> {
+    match holding.stored.grant.state {
+        State::Ended { reason, .. } => Some(reason),
+        _ => None,
+    }
+}
+
+/// Finds what was paid, by a receipt's code or the phone that paid.
+pub(crate) async fn recover(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    typed: &str,
+    now: Timestamp,
+) -> Result<Found, Error> {
+    // A customer who has a voucher in hand is not to be sent to another page for it.
+    match redeem(app, site, typed).await? {
+        Redeemed::Good(grant) => return Ok(Found::Good(grant)),
+        Redeemed::Not(_) => {}
+    }
+    if let Some(found) = by_receipt(app, site, typed).await? {
+        return Ok(found);
+    }
+    match PhoneNumber::parse(typed, site.tenant.country) {
+        Ok(phone) => by_phone(app, site, visit, phone, now).await,
+        Err(_) => Ok(Found::NotSeen),
+    }
+}
+
+/// A receipt is one claim to one access, however often it is shown.
+async fn by_receipt(app: &App, site: &Site, typed: &str) -> Result<Option<Found>, Error> {
+    let (tenant, receipt) = (site.tenant.id, typed.trim().to_ascii_uppercase());
+    let look = async move |tx: &mut Tx<'_>| {
+        lango_store::money_in::by_any_receipt(tx, tenant, &receipt).await
+    };
+    let Some(money) = app.store().read(look).await? else { return Ok(None) };
+    match (money.grant, money.fate) {
+        (Some(grant), _) => good_or_used_up(app, site, grant).await.map(Some),
+        (None, Fate::Waiting(_)) => Ok(Some(Found::Review)),
+        (None, _) => Ok(Some(Found::UsedUp)),
+    }
+}
+
+async fn good_or_used_up(app: &App, site: &Site, grant: GrantId) -> Result<Found, Error> {
+    let holding = holding(app, site, grant).await?;
+    let good = holding.is_some_and(|holding| is_good(&holding, site));
+    Ok(if good { Found::Good(grant) } else { Found::UsedUp })
+}
+
+/// What a phone has paid just now and nobody has used goes to who stands here with the number. For
+/// anything older the phone itself has to be shown: it is sent the code. Whether it was is not said,
+/// or everybody could ask who buys here.
+async fn by_phone(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    phone: PhoneNumber,
+    now: Timestamp,
+) -> Result<Found, Error> {
+    let (tenant, payer) = (site.tenant.id, phone.clone());
+    let look =
+        async move |tx: &mut Tx<'_>| lango_store::payments::of_phone(tx, tenant, &payer, 10).await;
+    let mut good = None;
+    for payment in app.store().read(look).await? {
+        let Some(grant) = payment.grant.filter(|_| payment.state.has_money()) else { continue };
+        let Some(holding) = holding(app, site, grant).await? else { continue };
+        if !is_good(&holding, site) {
+            continue;
+        }
+        let fresh = payment.settled_at.is_some_and(|at| now.since(at) < FRESH);
+        if fresh && holding.stored.grant.presence == Presence::Never {
+            return Ok(Found::Good(grant));
+        }
+        good = good.or(Some(grant));
+    }
+    if let Some(grant) = good {
+        send_code(app, visit, (tenant, grant), phone.clone(), now).await?;
+    }
+    Ok(Found::Asked(phone))
+}
+
+/// Sends what opens an access to the phone that paid for it: once in ten minutes, whoever asks.
+async fn send_code(
+    app: &App,
+    visit: &Visit,
+    (tenant, grant): (TenantId, GrantId),
+    recipient: PhoneNumber,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let (desk, language) = (app.clone(), Some(visit.language));
+    let window = now.micros() / FRESH.micros();
+    let order = async move |tx: &mut Tx<'_>| {
+        let once_key = format!("{grant} resume code {window}");
+        let (recipient, grant) = (recipient.clone(), Some(grant));
+        let text = Notice::ResumeCode;
+        let order = MessageOrder { tenant, recipient, language, grant, once_key, text };
+        messaging::queue(tx, &desk, order, now).await
+    };
+    app.store().write(order).await.map(drop)
+}
+
+/// Has a device let in by an access, and says how far that has come. None without a device.
+pub(crate) async fn want_in(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    grant: GrantId,
+    now: Timestamp,
+) -> Result<Option<AdmissionState>, Error> {
+    let Some(mac) = visit.mac else { return Ok(None) };
+    let (tenant, router) = (site.tenant.id, site.router.id);
+    let address = visit.address.map(IpAddr::V4);
+    want_admission(app, Admission { tenant, router, grant, mac, address }, now).await.map(Some)
+}
+
+/// The same, and the device that has it now is to go.
+pub(crate) async fn move_in(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(mac) = visit.mac else { return Ok(()) };
+    move_device(app, site.tenant.id, site.router.id, mac, now).await.map(drop)
+}
+
+/// Where a device is on its way in.
+pub(crate) async fn admission(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    now: Timestamp,
+) -> Result<AdmissionState, Error> {
+    let Some(mac) = visit.mac else { return Ok(AdmissionState::NotAsked) };
+    operations::admit_device::admission(app, site.tenant.id, site.router.id, mac, now).await
+}
+
+/// Ends the sessions of an access: of one device, or of all. Its holder may come back.
+pub(crate) async fn log_out(
+    here: &Entrance,
+    site: &Site,
+    holding: &Holding,
+    mac: Option<MacAddress>,
+) -> Result<(), Error> {
+    let Some(user) = &holding.code else { return Ok(()) };
+    let tenant = site.tenant.id;
+    let all = async move |tx: &mut Tx<'_>| lango_store::routers::of_tenant(tx, tenant).await;
+    let routers = here.app.store().read(all).await?;
+    let is_used = |router: &Router| {
+        router.id == site.router.id
+            || holding.live.iter().any(|session| session.router == router.id)
+    };
+    for router in routers.iter().filter(|router| is_used(router)) {
+        let work = async {
+            let mut driver = connect(&here.app, router, here.timeouts).await.ok()?;
+            driver.log_out(user, mac).await.ok()
+        };
+        let _ = tokio::time::timeout(here.patience, work).await;
+    }
+    Ok(())
+}
+
+/// Whether a router has not answered for so long that people should be told.
+pub(crate) fn is_down(site: &Site, now: Timestamp) -> bool {
+    let quiet = site.router.last_contact_at.map(|at| now.since(at));
+    site.router.last_error.is_some() && quiet.is_none_or(|quiet| quiet > Span::minutes(1))
+}

@@ -1,0 +1,175 @@
+//! The first page: who was here before goes on where he was; everybody else sees what is sold.
+
+use crate::operations::admit_device::AdmissionState;
+use crate::operations::plans_for_sale::Offer as Sold;
+use crate::web::portal::desk::{self, OrderState};
+use crate::web::portal::pages::{Landing, Offer, Terms, VoucherForm};
+use crate::web::portal::respond;
+use crate::web::portal::sentences::fill;
+use crate::web::portal::visitor::Visitor;
+use crate::web::portal::words;
+use axum::http::StatusCode;
+use axum::response::Response;
+use lango_domain::calendar::Calendar;
+use lango_domain::ids::GrantId;
+use lango_store::Error;
+
+/// Longer messages of routers are not shown whole.
+const LONGEST_MESSAGE: usize = 120;
+
+/// `GET /p/{router}`
+pub(crate) async fn show(visitor: Visitor) -> Response {
+    match first_page(&visitor).await {
+        Ok(response) => response,
+        Err(error) => visitor.fault(&error),
+    }
+}
+
+async fn first_page(visitor: &Visitor) -> Result<Response, Error> {
+    if !visitor.asked.contains_key("stay")
+        && let Some(elsewhere) = where_he_was(visitor).await?
+    {
+        return Ok(elsewhere);
+    }
+    plans(visitor).await
+}
+
+/// Closing the sheet loses nothing: what a device was doing at this site is found by the two alone.
+async fn where_he_was(visitor: &Visitor) -> Result<Option<Response>, Error> {
+    let (here, site, visit) = (&visitor.here, &visitor.site, &visitor.visit);
+    if visit.onward.as_ref().is_some_and(|link| link.voucher().is_some()) {
+        return Ok(Some(respond::go(&visitor.link("voucher"))));
+    }
+    let Some(mac) = visit.mac else { return Ok(None) };
+    let order = desk::order(&here.app, site, visit, visitor.now).await?;
+    if order.as_ref().is_some_and(|order| !matches!(order.state, OrderState::Paid(_))) {
+        return Ok(Some(respond::go(&visitor.link("wait"))));
+    }
+    let bought = order.and_then(|order| match order.state {
+        OrderState::Paid(grant) => Some(grant),
+        _ => None,
+    });
+    let seen = match bought {
+        Some(grant) => Some(grant),
+        None => desk::of_device(&here.app, site, mac).await?,
+    };
+    // A router that refused him must not be asked again and again by his own phone.
+    if visitor.error().is_some() {
+        return Ok(None);
+    }
+    if is_on_his_way(visitor).await? {
+        return Ok(Some(respond::go(&visitor.link("connect"))));
+    }
+    match seen {
+        Some(grant) => go_in(visitor, grant).await,
+        None => Ok(None),
+    }
+}
+
+async fn is_on_his_way(visitor: &Visitor) -> Result<bool, Error> {
+    let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
+    let state = desk::admission(app, site, visit, visitor.now).await?;
+    Ok(match state {
+        AdmissionState::Connecting { .. }
+        | AdmissionState::HandOver { .. }
+        | AdmissionState::Connected { .. } => true,
+        AdmissionState::NotAsked
+        | AdmissionState::OtherDevice { .. }
+        | AdmissionState::Refused { .. } => false,
+    })
+}
+
+/// A device that has an access is let in without asking.
+async fn go_in(visitor: &Visitor, grant: GrantId) -> Result<Option<Response>, Error> {
+    let (here, site, visit) = (&visitor.here, &visitor.site, &visitor.visit);
+    let Some(holding) = desk::holding(&here.app, site, grant).await? else { return Ok(None) };
+    if !desk::is_good(&holding, site) {
+        return Ok(None);
+    }
+    desk::want_in(&here.app, site, visit, grant, visitor.now).await?;
+    Ok(Some(respond::go(&visitor.link("connect"))))
+}
+
+async fn plans(visitor: &Visitor) -> Result<Response, Error> {
+    let (asked, say) = (&visitor.asked, visitor.say());
+    let plans = desk::plans(&visitor.here.app, &visitor.site, visitor.now).await?;
+    let chosen = asked.get("plan").map(String::as_str);
+    let offers: Vec<Offer> =
+        plans.iter().map(|plan| offer(visitor, plan, plans.len(), chosen)).collect();
+    let wrong = asked.get("wrong").map(String::as_str);
+    let example = words::example_of_a_phone(visitor.site.tenant.country);
+    let page = Landing {
+        frame: visitor.frame(say.plans_title),
+        notices: notices(visitor),
+        offers,
+        buy: visitor.link("buy"),
+        phone: asked.get("phone").cloned().unwrap_or_default(),
+        phone_wrong: (wrong == Some("phone"))
+            .then(|| fill(say.phone_wrong, &[("example", example)])),
+        plan_wrong: (wrong == Some("plan")).then(|| say.plan_wrong.to_owned()),
+        voucher: VoucherForm {
+            action: visitor.link("voucher"),
+            code: String::new(),
+            wrong: None,
+            quiet: true,
+        },
+    };
+    Ok(respond::page(&visitor.headers, StatusCode::OK, &page))
+}
+
+fn notices(visitor: &Visitor) -> Vec<String> {
+    let say = visitor.say();
+    let said = visitor.error().map(|error| {
+        let error: String = error.chars().take(LONGEST_MESSAGE).collect();
+        fill(say.router_said, &[("error", error.trim())])
+    });
+    let down = desk::is_down(&visitor.site, visitor.now);
+    let down = down.then(|| say.notice_router.to_owned());
+    let unseen = visitor.visit.mac.is_none().then(|| say.not_on_wifi.to_owned());
+    said.into_iter().chain(down).chain(unseen).collect()
+}
+
+fn offer(visitor: &Visitor, plan: &Sold, of: usize, chosen: Option<&str>) -> Offer {
+    let (say, id) = (visitor.say(), plan.plan.to_string());
+    let price = match plan.price.amount {
+        0 => say.free.to_owned(),
+        _ => words::amount(plan.price),
+    };
+    let chosen = of == 1 || chosen == Some(id.as_str());
+    Offer { id, name: plan.name.clone(), gives: gives(visitor, plan), price, chosen }
+}
+
+/// `1 hour · 2 devices · up to 5 Mbit/s`
+fn gives(visitor: &Visitor, plan: &Sold) -> String {
+    let say = visitor.say();
+    let many = |sentence, number: u16| fill(sentence, &[("n", &number.to_string())]);
+    let mut parts = Vec::new();
+    parts.extend(plan.time.map(|span| words::duration(span, say)));
+    let online = |span| format!("{} ({})", words::duration(span, say), say.counted_online);
+    parts.extend(plan.online.map(online));
+    let end = plan.until.map(|rule| {
+        let calendar = Calendar { rule, zone: visitor.site.tenant.zone.clone() };
+        visitor.when(calendar.end_of_period(visitor.now))
+    });
+    parts.extend(end.map(|end| fill(say.until_day, &[("end", &end)])));
+    parts.extend(plan.data.map(|size| words::data(size, say)));
+    if parts.is_empty() {
+        parts.push(say.no_limit.to_owned());
+    }
+    parts.push(match plan.devices.get() {
+        1 => say.devices_1.to_owned(),
+        number => many(say.devices_many, number),
+    });
+    let bundle = Some(plan.vouchers.get()).filter(|number| *number > 1);
+    parts.extend(bundle.map(|number| many(say.vouchers_many, number)));
+    parts.extend(plan.speed.map(|speed| fill(say.speed_up_to, &[("speed", &words::speed(speed))])));
+    parts.join(" · ")
+}
+
+/// `GET /p/{router}/terms`
+pub(crate) async fn terms(visitor: Visitor) -> Response {
+    let say = visitor.say();
+    let money = fill(say.terms_money, &[("business", &visitor.site.tenant.name)]);
+    let page = Terms { frame: visitor.frame(say.terms_title), money };
+    respond::page(&visitor.headers, StatusCode::OK, &page)
+}

@@ -1,0 +1,155 @@
+//! Asking a phone for money, and waiting for it. The wait page says little and says it again every
+//! four seconds; what it knows is read anew each time, so that closing it loses nothing.
+
+use crate::web::api::rate::Taken;
+use crate::web::portal::desk::{self, NotBegun, Order, OrderState, Refusal};
+use crate::web::portal::pages::{Frame, Line, Wait};
+use crate::web::portal::respond;
+use crate::web::portal::sentences::{Sentences, fill};
+use crate::web::portal::visitor::{Reason, Typed, Visitor};
+use crate::web::portal::words;
+use axum::response::Response;
+use lango_domain::ids::PlanId;
+use lango_domain::phone_number::PhoneNumber;
+use lango_domain::time::Span;
+use serde::Deserialize;
+use std::time::Instant;
+
+/// How often the page asks for itself.
+const EVERY: u8 = 4;
+/// How often once it takes long: phones in pockets go on asking.
+const SELDOM: u8 = 15;
+/// When the request should have been on the phone for a while.
+const SLOW: Span = Span::seconds(25);
+/// When providers have mostly given up, and customers would pay again.
+const LONG: Span = Span::seconds(90);
+
+/// What is to be paid, and by whom.
+#[derive(Deserialize)]
+pub(crate) struct Buying {
+    #[serde(default)]
+    plan: String,
+    #[serde(default)]
+    phone: String,
+}
+
+/// `POST /p/{router}/buy`
+pub(crate) async fn buy(typed: Typed<Buying>) -> Response {
+    let Typed { visitor, form } = typed;
+    let Ok(plan) = form.plan.parse::<PlanId>() else { return back(&visitor, "plan", &form) };
+    let Ok(phone) = PhoneNumber::parse(&form.phone, visitor.site.tenant.country) else {
+        return back(&visitor, "phone", &form);
+    };
+    ask(&visitor, plan, &phone).await
+}
+
+/// The plans again, with what was typed and what was wrong with it.
+fn back(visitor: &Visitor, wrong: &str, form: &Buying) -> Response {
+    let phone: String = form.phone.chars().take(24).collect();
+    let said = [("stay", "1"), ("wrong", wrong), ("plan", &form.plan), ("phone", &phone)];
+    respond::go(&visitor.link_with("", &said))
+}
+
+async fn ask(visitor: &Visitor, plan: PlanId, phone: &PhoneNumber) -> Response {
+    if let Taken::Wait(_) =
+        visitor.here.limits.pushes.take(phone.as_str().to_owned(), Instant::now())
+    {
+        return visitor.trouble(Reason::Busy);
+    }
+    let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
+    match desk::begin(app, site, visit, plan, phone, visitor.now).await {
+        Ok(Ok(())) => respond::go(&visitor.link("wait")),
+        Ok(Err(NotBegun::NoSuchPlan)) => {
+            respond::go(&visitor.link_with("", &[("stay", "1"), ("wrong", "plan")]))
+        }
+        Ok(Err(NotBegun::NoGateway)) => visitor.trouble(Reason::Money),
+        Ok(Err(NotBegun::PhoneBusy)) => visitor.trouble(Reason::Busy),
+        // What is over for good is bought anew.
+        Ok(Err(NotBegun::NotRenewable)) => respond::go(&visitor.visit.empty_handed().link(app, "")),
+        Err(error) => visitor.fault(&error),
+    }
+}
+
+/// `POST /p/{router}/again`: the same request on the same phone. Whether that is a new one is for the
+/// operation to say; one that is open is not made twice.
+pub(crate) async fn again(visitor: Visitor) -> Response {
+    let order = desk::order(&visitor.here.app, &visitor.site, &visitor.visit, visitor.now).await;
+    match order {
+        Ok(Some(Order { plan, phone: Some(phone), .. })) => ask(&visitor, plan, &phone).await,
+        Ok(_) => respond::go(&visitor.link("")),
+        Err(error) => visitor.fault(&error),
+    }
+}
+
+/// `GET /p/{router}/wait`
+pub(crate) async fn wait(visitor: Visitor) -> Response {
+    let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
+    let order = match desk::order(app, site, visit, visitor.now).await {
+        Ok(Some(order)) => order,
+        Ok(None) => return respond::go(&visitor.link("")),
+        Err(error) => return visitor.fault(&error),
+    };
+    if let OrderState::Paid(grant) = order.state {
+        let holding = visit.holding(grant);
+        return respond::go(&holding.link(app, "connect"));
+    }
+    respond::repeated(&visitor.headers, &page(&visitor, &order))
+}
+
+fn page(visitor: &Visitor, order: &Order) -> Wait {
+    let say = visitor.say();
+    let waited = visitor.now.since(order.since);
+    let open = matches!(order.state, OrderState::Waiting | OrderState::Silent);
+    let long = waited >= LONG || order.state == OrderState::Silent;
+    let retry = match order.state {
+        OrderState::Failed(_) => {
+            Some(visitor.visit.buy_again(&visitor.here.app, order.plan) + "&stay=1")
+        }
+        _ => None,
+    };
+    let again = open && waited >= SLOW && !long && order.phone.is_some();
+    Wait {
+        frame: frame(visitor, order, if long { SELDOM } else { EVERY }),
+        lines: lines(order, waited, long, say),
+        amount: words::amount(order.amount),
+        plan: order.plan_name.clone(),
+        order: order.code.clone(),
+        again: again.then(|| visitor.link("again")),
+        retry,
+    }
+}
+
+fn frame(visitor: &Visitor, order: &Order, every: u8) -> Frame {
+    let say = visitor.say();
+    match order.state {
+        OrderState::Failed(_) => visitor.frame(say.failed_title),
+        _ => visitor.moving_frame(say.wait_title, every, visitor.link("wait")),
+    }
+}
+
+/// The same words for as long as nothing changes: then the page need not be sent again.
+fn lines(order: &Order, waited: Span, long: bool, say: &Sentences) -> Vec<Line> {
+    let strong = |text: &str| Line { text: text.to_owned(), strong: true };
+    match order.state {
+        OrderState::Failed(why) => vec![strong(refusal(why, say))],
+        OrderState::Review => vec![strong(say.review)],
+        _ if long => vec![strong(say.wait_long)],
+        _ => {
+            let phone = order.phone.as_ref().map(words::masked).unwrap_or_default();
+            let look = strong(&fill(say.wait_look, &[("phone", &phone)]));
+            let then = if waited >= SLOW { say.wait_slow } else { say.wait_moves };
+            vec![look, Line { text: then.to_owned(), strong: false }]
+        }
+    }
+}
+
+fn refusal(why: Refusal, say: &Sentences) -> &'static str {
+    match why {
+        Refusal::Cancelled => say.failed_cancelled,
+        Refusal::NoAnswer => say.failed_no_answer,
+        Refusal::LowBalance => say.failed_low_balance,
+        Refusal::WrongPin => say.failed_wrong_pin,
+        Refusal::Busy => say.failed_busy,
+        Refusal::Other => say.failed_other,
+    }
+}

@@ -1,0 +1,78 @@
+//! Goal 8, on every screen in every language: axe finds nothing, nothing is too small to be tapped,
+//! nothing has to be pushed sideways. The screens are the snapshots that somebody has looked at, so
+//! that those are held to it too which are rarely seen.
+
+use super::driver::{Browser, Kind};
+use super::home;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+const AXE: &str = "const done = arguments[0]; axe.run(document, { runOnly: { type: 'tag', values: \
+    ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] } }).then(told => \
+    done(told.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | '))));";
+/// What can be tapped and is smaller than 24 pixels; and buttons and fields below 48.
+const SMALL: &str = "return [...document.querySelectorAll('a,button,input')].filter(e => { \
+    const t = e.type === 'radio' ? e.closest('label') : e; const r = t.getBoundingClientRect(); \
+    const least = e.matches('button,.g,input') ? 48 : 24; \
+    return r.height < least - 0.5 || r.width < 24; }).map(e => e.outerHTML);";
+const WIDTH: &str = "return document.documentElement.scrollWidth;";
+
+/// The snapshots with their style, and without going on by themselves.
+fn screens() -> Vec<(String, PathBuf)> {
+    let portal = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let style = std::fs::read_to_string(portal.join("templates/portal/style.css")).unwrap();
+    let folder = home().join("screens");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut screens = Vec::new();
+    for file in std::fs::read_dir(portal.join("src/web/portal/snapshots")).unwrap() {
+        let file = file.unwrap().path();
+        let page = std::fs::read_to_string(&file).unwrap();
+        let still: Vec<&str> = page.lines().filter(|line| !line.contains("http-equiv")).collect();
+        let page = still.join("\n").replace("<style></style>", &format!("<style>{style}</style>"));
+        let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        let place = folder
+            .join(format!("{name}.html"))
+            .canonicalize()
+            .unwrap_or(folder.join(format!("{name}.html")));
+        std::fs::write(&place, page).unwrap();
+        screens.push((name, place.canonicalize().unwrap()));
+    }
+    screens.sort();
+    assert_eq!(screens.len(), 16 * 3, "a screen has no snapshot in a language");
+    screens
+}
+
+fn listed(told: &Value) -> Vec<String> {
+    told.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn goal_8_everybody_can_use_every_screen() {
+    let axe = home().join("npm/node_modules/axe-core/axe.min.js");
+    let axe = std::fs::read_to_string(axe).expect("axe is missing: run scripts/test-browser");
+    let browser = Browser::open(Kind { scripts: true, ..Kind::default() }).await;
+    let mut faults = Vec::new();
+    for (name, file) in screens() {
+        browser.resize(360, 640).await;
+        browser.visit(&format!("file://{}", file.display())).await;
+        browser.run(&axe).await;
+        for theme in ["light", "dark"] {
+            browser.theme(theme).await;
+            let told = listed(&browser.run_until_done(AXE).await);
+            faults.extend(told.into_iter().map(|fault| format!("{name}, {theme}: {fault}")));
+            if name.ends_with(".sw") {
+                browser.keep_picture(&format!("{name}.{theme}")).await;
+            }
+        }
+        let small = listed(&browser.run(SMALL).await);
+        faults.extend(small.into_iter().map(|fault| format!("{name}: too small: {fault}")));
+        browser.resize(320, 640).await;
+        let width = browser.run(WIDTH).await.as_u64().unwrap();
+        if width > 320 {
+            faults.push(format!("{name}: {width} pixels wide on a screen of 320"));
+        }
+    }
+    println!("axe, 48 screens in two themes: {} faults", faults.len());
+    assert_eq!(faults, Vec::<String>::new());
+    browser.close().await;
+}

@@ -1,0 +1,140 @@
+//! A till: payments as the engine for money writes them, without a provider. What the portal shows of
+//! them is what is tested here.
+
+use super::{Cafe, Phone};
+use lango_domain::ids::{GatewayId, GrantId, Id, MoneyId, PaymentId};
+use lango_domain::language::Language;
+use lango_domain::money::{Currency, Money};
+use lango_domain::payment::{Failure, FailureReason, PaymentState};
+use lango_domain::phone_number::PhoneNumber;
+use lango_domain::time::{Span, Timestamp};
+use lango_store::Tx;
+use lango_store::gateways::Gateway;
+use lango_store::money_in::{Fate, MoneyIn};
+use lango_store::payments::Payment;
+
+pub(crate) const PAYER: &str = "+254712345678";
+
+impl Cafe {
+    /// A phone was asked for money, so long ago.
+    pub(crate) async fn order(&self, phone: &Phone, ago: Span) -> PaymentId {
+        let now = self.now();
+        let (tenant, router, id) = (self.tenant, self.router, self.app.id::<PaymentId>(now));
+        let gateway = self.gateway().await;
+        let mac = lango_domain::mac_address::MacAddress::new(phone.mac.0);
+        let payment = Payment {
+            id,
+            tenant,
+            gateway,
+            reference: format!("L{}", &id.to_string()[8..]),
+            door: vec![0],
+            door_hash: id.to_string().into_bytes(),
+            provider_id: None,
+            state: PaymentState::Pending,
+            plan: self.hour().await,
+            amount: Money::new(2_000, Currency::KES),
+            phone: PhoneNumber::from_e164(PAYER).unwrap(),
+            customer: None,
+            renews: None,
+            grant: None,
+            router: Some(router),
+            mac: Some(mac),
+            address: Some(phone.address.to_string()),
+            language: Language::Sw,
+            created_at: now - ago,
+            submitted_at: Some(now - ago),
+            settled_at: None,
+            next_attempt_at: None,
+            attempt: 1,
+            last_error: None,
+            rings: true,
+            version: 1,
+        };
+        let write = async move |tx: &mut Tx<'_>| lango_store::payments::insert(tx, &payment).await;
+        self.app.store().write(write).await.unwrap();
+        id
+    }
+
+    async fn hour(&self) -> lango_domain::ids::PlanId {
+        let tenant = self.tenant;
+        let look =
+            async move |tx: &mut Tx<'_>| lango_store::plans::by_name(tx, tenant, "1 hour").await;
+        self.app.store().read(look).await.unwrap().unwrap().plan.id
+    }
+
+    async fn gateway(&self) -> GatewayId {
+        let (tenant, now) = (self.tenant, self.now());
+        let known = async move |tx: &mut Tx<'_>| lango_store::gateways::of_tenant(tx, tenant).await;
+        if let Some(known) = self.app.store().read(known).await.unwrap().first() {
+            return known.id;
+        }
+        let gateway = till(self, now);
+        let id = gateway.id;
+        let write = async move |tx: &mut Tx<'_>| lango_store::gateways::insert(tx, &gateway).await;
+        self.app.store().write(write).await.unwrap();
+        id
+    }
+
+    /// The money came: a grant, and its receipt.
+    pub(crate) async fn pays(&self, payment: PaymentId, receipt: &str) -> GrantId {
+        let (grant, _) = self.voucher().await;
+        let (now, receipt) = (self.now(), receipt.to_owned());
+        let money = MoneyIn {
+            id: self.app.id::<MoneyId>(now),
+            tenant: self.tenant,
+            gateway: Some(self.gateway().await),
+            provider: "daraja".to_owned(),
+            receipt: receipt.clone(),
+            amount: Money::new(2_000, Currency::KES),
+            account: String::new(),
+            payer: Some(PAYER.to_owned()),
+            payer_name: None,
+            paid_at: now,
+            heard_at: now,
+            fate: Fate::Used,
+            payment: Some(payment),
+            customer: None,
+            grant: Some(grant),
+            version: 1,
+        };
+        let keep = async move |tx: &mut Tx<'_>| lango_store::money_in::keep(tx, &money).await;
+        assert!(self.app.store().write(keep).await.unwrap());
+        self.settle(payment, PaymentState::Paid { receipt }, Some(grant)).await;
+        grant
+    }
+
+    pub(crate) async fn refuses(&self, payment: PaymentId, why: FailureReason) {
+        let failure = Failure { why, code: "1032".to_owned(), sentence: "cancelled".to_owned() };
+        self.settle(payment, PaymentState::Failed(failure), None).await;
+    }
+
+    async fn settle(&self, id: PaymentId, state: PaymentState, grant: Option<GrantId>) {
+        let now = self.now();
+        let write = async move |tx: &mut Tx<'_>| {
+            let payment = lango_store::payments::find(tx, id).await?.unwrap();
+            let settled = Payment { state: state.clone(), grant, settled_at: Some(now), ..payment };
+            lango_store::payments::save(tx, &settled).await
+        };
+        self.app.store().write(write).await.unwrap();
+    }
+}
+
+fn till(cafe: &Cafe, now: Timestamp) -> Gateway {
+    Gateway {
+        id: cafe.app.id::<GatewayId>(now),
+        tenant: cafe.tenant,
+        name: "till".to_owned(),
+        provider: "daraja".to_owned(),
+        currency: Currency::KES,
+        settings: vec![0],
+        door: vec![0],
+        door_hash: vec![1],
+        place: 0,
+        created_at: now,
+        removed_at: None,
+        compared_until: None,
+        compare_at: None,
+        last_error: None,
+        version: 1,
+    }
+}
