@@ -97,18 +97,8 @@ const OUTCOMES: Sql = sql!(
 const COUNT_WAITING: Sql = sql!("SELECT COUNT(*) FROM inbox WHERE work_at IS NOT NULL");
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] = &[
-    CLAIM,
-    NEXT,
-    DONE,
-    LATER,
-    OF_PAYMENT,
-    PAGE,
-    PAGE_FORWARDS,
-    FORGET,
-    OUTCOMES,
-    COUNT_WAITING,
-];
+pub(crate) const STATEMENTS: &[Sql] =
+    &[CLAIM, NEXT, DONE, LATER, OF_PAYMENT, PAGE, PAGE_FORWARDS, FORGET, OUTCOMES, COUNT_WAITING];
 /// Bulk statements that the tests prepare on both databases.
 pub(crate) const BULKS: &[crate::Bulk] = &[PUT];
 

@@ -83,11 +83,7 @@ pub async fn look_again_of(
 }
 
 /// Has those looked at now that renew themselves: they have just ended.
-pub async fn look_again(
-    tx: &mut Tx<'_>,
-    grants: &[GrantId],
-    now: Timestamp,
-) -> Result<(), Error> {
+pub async fn look_again(tx: &mut Tx<'_>, grants: &[GrantId], now: Timestamp) -> Result<(), Error> {
     let looks: Vec<_> = grants.iter().map(|grant| (now, *grant)).collect();
     if tx.bulk(LOOK_AGAIN, &looks).await? > 0 {
         tx.wake(Topic::Money);

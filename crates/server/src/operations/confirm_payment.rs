@@ -503,11 +503,7 @@ async fn take(
 }
 
 /// Whether somebody of the staff read that receipt from a phone and was faster.
-async fn is_known_by_hand(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    receipt: &str,
-) -> Result<bool, Error> {
+async fn is_known_by_hand(tx: &mut Tx<'_>, tenant: TenantId, receipt: &str) -> Result<bool, Error> {
     let known = money_in::by_any_receipt(tx, tenant, receipt).await?;
     Ok(known.is_some_and(|money| money.gateway.is_none()))
 }
@@ -567,8 +563,6 @@ async fn for_account(
         // Too little is kept for him: what is missing may follow.
         Ok(Given::Credited { customer, .. }) => Ok(Came::Credited(customer)),
         Err(NotGiven::Unfit(why)) => set_aside(tx, app, money, why, now).await,
-        Err(NotGiven::Refused(_)) => {
-            credit(tx, app, money, customer, &Actor::Payment, now).await
-        }
+        Err(NotGiven::Refused(_)) => credit(tx, app, money, customer, &Actor::Payment, now).await,
     }
 }

@@ -96,11 +96,7 @@ pub(super) async fn look(
     })
 }
 
-async fn in_state(
-    tx: &mut Tx<'_>,
-    tenant: TenantId,
-    state: &str,
-) -> Result<Vec<Payment>, Error> {
+async fn in_state(tx: &mut Tx<'_>, tenant: TenantId, state: &str) -> Result<Vec<Payment>, Error> {
     let (order, most) = (Order::Ascending, MOST_LOOKED_AT);
     lango_store::payments::listed(tx, tenant, Some(state), order, None, most).await
 }
@@ -122,8 +118,7 @@ impl Lately {
         let mut payments =
             lango_store::payments::listed(tx, tenant, None, order, None, most).await?;
         payments.retain(|payment| now.since(payment.created_at) < LATELY);
-        let outcomes =
-            lango_store::inbox::outcomes(tx, tenant, after, MOST_LOOKED_AT).await?;
+        let outcomes = lango_store::inbox::outcomes(tx, tenant, after, MOST_LOOKED_AT).await?;
         Ok(Lately { payments, outcomes })
     }
 
@@ -206,7 +201,8 @@ pub(super) fn judge(money: &MoneyDiagnosis, business: &str, now: Timestamp) -> V
         findings.push(Finding::new(what, advice));
     }
     if money.refunds_failed > 0 {
-        let what = format!("{} payments of {business} could not be given back", money.refunds_failed);
+        let what =
+            format!("{} payments of {business} could not be given back", money.refunds_failed);
         let advice = "see why with `lango payment purchases --state refund_failed`, then `lango \
                       payment refund ID`, or pay by hand and add --by-hand";
         findings.push(Finding::new(what, advice));
@@ -273,9 +269,7 @@ pub async fn count(app: &App, now: Timestamp) -> Result<(), Error> {
         .report(async move |tx: &mut Tx<'_>| {
             let mut sums = BTreeMap::new();
             for tenant in lango_store::tenants::all(tx).await? {
-                for (state, count) in
-                    lango_store::payments::by_state(tx, tenant.id, after).await?
-                {
+                for (state, count) in lango_store::payments::by_state(tx, tenant.id, after).await? {
                     *sums.entry(state).or_insert(0) += count;
                 }
             }

@@ -103,10 +103,8 @@ pub async fn renews_itself(
 /// # Errors
 /// A fault of the store. What was renewed before it stays renewed.
 pub async fn renew_due(app: &App, now: Timestamp) -> Result<usize, Error> {
-    let due = app
-        .store()
-        .read(async move |tx: &mut Tx<'_>| renewals::due(tx, now, BATCH).await)
-        .await?;
+    let due =
+        app.store().read(async move |tx: &mut Tx<'_>| renewals::due(tx, now, BATCH).await).await?;
     for id in due.iter().copied() {
         let desk = app.clone();
         app.store().write(async move |tx: &mut Tx<'_>| look(tx, &desk, id, now).await).await?;

@@ -142,8 +142,7 @@ async fn noted(
     by: &By,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let detail =
-        format!("{}, {} {}: {}", money.amount, money.provider, money.receipt, why.trim());
+    let detail = format!("{}, {} {}: {}", money.amount, money.provider, money.receipt, why.trim());
     asked::account(tx, app, &by.actor, Entry::of(money.tenant, what, detail), now).await
 }
 
@@ -204,20 +203,14 @@ async fn settle_payment(
     lango_store::payments::save(tx, &paid).await
 }
 
-async fn give_payment_back(
-    tx: &mut Tx<'_>,
-    id: Option<PaymentId>,
-) -> Result<(), Error> {
+async fn give_payment_back(tx: &mut Tx<'_>, id: Option<PaymentId>) -> Result<(), Error> {
     let Some(payment) = of_payment(tx, id).await? else { return Ok(()) };
     let PaymentState::Review { receipt, .. } = payment.state.clone() else { return Ok(()) };
     let state = PaymentState::Refunded { receipt };
     lango_store::payments::save(tx, &Payment { state, ..payment }).await
 }
 
-async fn of_payment(
-    tx: &mut Tx<'_>,
-    id: Option<PaymentId>,
-) -> Result<Option<Payment>, Error> {
+async fn of_payment(tx: &mut Tx<'_>, id: Option<PaymentId>) -> Result<Option<Payment>, Error> {
     match id {
         Some(id) => lango_store::payments::find(tx, id).await,
         None => Ok(None),

@@ -228,6 +228,13 @@ pub enum CallbackError {
     Unsigned(&'static str),
 }
 
+/// A reason as programs read it: a word that stays the same.
+pub(crate) fn word(reason: impl serde::Serialize) -> String {
+    // A variant without contents: it is a word.
+    let word = serde_json::to_value(reason).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
+}
+
 /// Why a message was not taken, as the inbox says it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Unread {
@@ -389,7 +396,8 @@ mod tests {
 
     #[test]
     fn the_inbox_says_why_a_message_was_not_taken() {
-        let unreadable = CallbackError::Unreadable { provider: "M-Pesa", why: "no JSON".to_owned() };
+        let unreadable =
+            CallbackError::Unreadable { provider: "M-Pesa", why: "no JSON".to_owned() };
         assert_eq!(Unread::of(&unreadable.to_string()), Some(Unread::Unreadable));
         let unsigned = CallbackError::Unsigned("missing");
         assert_eq!(Unread::of(&unsigned.to_string()), Some(Unread::Unsigned));
