@@ -4,6 +4,7 @@
 use crate::app::App;
 use crate::messaging::notice::Notice;
 use crate::messaging::{self, MessageOrder};
+use crate::operations::accept_payment::is_read_from_a_phone;
 use crate::operations::admit_device::{self, Admission};
 use crate::operations::asked::{self, Actor, Entry};
 use crate::operations::change_grant::{self, Change};
@@ -460,7 +461,7 @@ async fn take(
     if money_in::by_receipt(tx, tenant, provider, &came_in.receipt).await?.is_some() {
         return Ok(Came::Known);
     }
-    if is_known_by_hand(tx, tenant, &came_in.receipt).await? {
+    if is_known_by_hand(tx, tenant, came_in).await? {
         return Ok(Came::Known);
     }
     let account = normal(&came_in.account);
@@ -503,9 +504,16 @@ async fn take(
 }
 
 /// Whether somebody of the staff read that receipt from a phone and was faster.
-async fn is_known_by_hand(tx: &mut Tx<'_>, tenant: TenantId, receipt: &str) -> Result<bool, Error> {
-    let known = money_in::by_any_receipt(tx, tenant, receipt).await?;
-    Ok(known.is_some_and(|money| money.gateway.is_none()))
+async fn is_known_by_hand(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    came_in: &payments::MoneyIn,
+) -> Result<bool, Error> {
+    let known = money_in::by_any_receipt(tx, tenant, &came_in.receipt).await?;
+    Ok(known.is_some_and(|money| {
+        let by_hand = money.gateway.is_none() && is_read_from_a_phone(&money.provider);
+        by_hand && money.amount == came_in.amount
+    }))
 }
 
 /// Whether money to an account would find its way.

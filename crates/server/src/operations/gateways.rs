@@ -2,7 +2,7 @@
 //! settings are sealed; what staff see again is masked.
 
 use crate::app::App;
-use crate::operations::asked::{self, By, Entry, Lost};
+use crate::operations::asked::{self, By, Entry, KeyReused, Lost};
 use crate::operations::begin_purchase::new_door;
 use crate::payments::provider::Provider;
 use crate::payments::settings::{Settings, WrongField};
@@ -45,6 +45,9 @@ pub enum GatewayError {
     /// No such gateway, or not as it was read.
     #[error(transparent)]
     Lost(#[from] Lost),
+    /// The key of the request was used for another.
+    #[error(transparent)]
+    Reused(#[from] KeyReused),
     /// The database.
     #[error("changing a gateway")]
     Store(#[source] Error),
@@ -82,12 +85,24 @@ pub async fn add_gateway(
     let added = app
         .store()
         .attempt(async move |tx: &mut Tx<'_>| {
+            match asked::made_before::<GatewayId>(tx, &by).await? {
+                Err(reused) => return Ok(Err(reused.into())),
+                Ok(Some(made)) => {
+                    let before = match made.first() {
+                        Some(made) => gateways::find(tx, *made).await?,
+                        None => None,
+                    };
+                    return Ok(before.ok_or_else(|| Lost::Missing("gateway").into()));
+                }
+                Ok(None) => {}
+            }
             let place = gateways::of_tenant(tx, tenant).await?.len() as i64 + 1;
             let gateway = Gateway { place, ..gateway.clone() };
             gateways::insert(tx, &gateway).await?;
             let detail = format!("{} by {}", gateway.name, gateway.provider);
             let entry = Entry::of(tenant, "gateway added", detail);
             asked::account(tx, &desk, &by.actor, entry, now).await?;
+            asked::keep_made(tx, &by, &[gateway.id], now).await?;
             Ok(Ok(gateway))
         })
         .await;

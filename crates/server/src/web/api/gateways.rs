@@ -233,23 +233,22 @@ fn reply(app: &crate::app::App, stored: Stored) -> Reply<Gateway> {
 
 impl From<GatewayError> for Problem {
     fn from(error: GatewayError) -> Problem {
-        match &error {
+        let told = error.to_string();
+        match error {
             GatewayError::Settings(wrong) => {
-                let field = wrong.first().map(|wrong| wrong.field.clone()).unwrap_or_default();
+                let field = wrong.into_iter().next().map(|wrong| wrong.field).unwrap_or_default();
                 let at = match field.as_str() {
                     "" => "/settings".to_owned(),
                     "currency" => "/currency".to_owned(),
                     field => format!("/settings/{field}"),
                 };
-                Problem::invalid(error.to_string()).at(at)
+                Problem::invalid(told).at(at)
             }
-            GatewayError::NoName => Problem::invalid(error.to_string()).at("/name"),
-            GatewayError::Taken(_) => Problem::conflict(error.to_string()).at("/name"),
-            GatewayError::Lost(lost) => (*lost).into(),
-            GatewayError::Store(_) => match error {
-                GatewayError::Store(error) => error.into(),
-                _ => Problem::ours(),
-            },
+            GatewayError::NoName => Problem::invalid(told).at("/name"),
+            GatewayError::Taken(_) => Problem::conflict(told).at("/name"),
+            GatewayError::Lost(lost) => lost.into(),
+            GatewayError::Reused(reused) => reused.into(),
+            GatewayError::Store(error) => error.into(),
         }
     }
 }

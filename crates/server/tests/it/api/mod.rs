@@ -4,6 +4,7 @@ mod day;
 mod doors;
 mod imports;
 mod kept;
+mod money;
 mod mutated;
 mod nases;
 mod roles;
