@@ -80,7 +80,7 @@ CREATE TABLE payments (
 ) {strict};
 CREATE UNIQUE INDEX payments_ringing ON payments (ringing, tenant_id) WHERE ringing IS NOT NULL;
 CREATE UNIQUE INDEX payments_by_door ON payments (door_hash);
-CREATE INDEX payments_due ON payments (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX payments_due ON payments (gateway_id, next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX payments_by_provider_id ON payments (provider_id, gateway_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX payments_of_device ON payments (router_id, mac, id) WHERE mac IS NOT NULL;
 CREATE INDEX payments_of_phone ON payments (phone, tenant_id, id);
@@ -107,7 +107,7 @@ CREATE TABLE inbox (
   attempt {int} NOT NULL,
   outcome TEXT
 ) {strict};
-CREATE INDEX inbox_waiting ON inbox (work_at) WHERE work_at IS NOT NULL;
+CREATE INDEX inbox_waiting ON inbox (gateway_id, work_at) WHERE work_at IS NOT NULL;
 CREATE INDEX inbox_by_age ON inbox (tenant_id, id);
 CREATE INDEX inbox_of_payment ON inbox (payment_id, id) WHERE payment_id IS NOT NULL;
 

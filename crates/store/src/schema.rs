@@ -86,6 +86,7 @@ pub fn bulks() -> Vec<Bulk> {
         crate::activity::BULKS,
         crate::tasks::BULKS,
         crate::webhooks::BULKS,
+        crate::sessions::BULKS,
         crate::radius::BULKS,
         crate::inbox::BULKS,
         crate::ledger::BULKS,

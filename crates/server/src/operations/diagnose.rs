@@ -194,8 +194,8 @@ pub struct Seen {
 
 impl From<Observed> for Seen {
     fn from(observed: Observed) -> Seen {
-        let Observed { version, identity, board, uptime, clock_ahead_seconds, active_sessions } =
-            observed;
+        let Observed { version, identity, board, uptime, .. } = observed;
+        let Observed { clock_ahead_seconds, active_sessions, .. } = observed;
         let uptime_seconds = uptime.as_seconds();
         Seen { version, identity, board, uptime_seconds, clock_ahead_seconds, active_sessions }
     }

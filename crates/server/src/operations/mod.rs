@@ -45,6 +45,7 @@ pub mod refund_payment;
 pub mod renew_itself;
 pub mod resellers;
 pub mod retry_job;
+pub mod router_api;
 pub mod run_task;
 pub mod send_message;
 pub mod sender;

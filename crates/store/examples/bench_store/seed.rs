@@ -407,7 +407,7 @@ async fn add_sessions(tx: &mut Tx<'_>, size: Size, from: i64, to: i64) -> Result
         told.push(as_told(&session(size.sessions + number, grant), None));
         told.push(as_told(&earlier, Some(NOW)));
     }
-    lango_store::radius::save(tx, &told).await
+    lango_store::radius::save(tx, &mut told).await
 }
 
 /// The session as its NAS counts it.
@@ -431,6 +431,9 @@ fn as_told(session: &Session, ended_at: Option<Timestamp>) -> RadiusSession {
         uptime_noted: session.uptime,
         data_noted: session.data,
         metered: false,
+        input_counted: session.data,
+        output_counted: session.data,
+        version: 0,
     }
 }
 

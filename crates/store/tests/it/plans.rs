@@ -76,6 +76,7 @@ const HOT: &[(&str, &str)] = &[
     ("sessions::DEVICES_OF", "devices_of_grant"),
     ("sessions::RETIRE", "devices_unretired"),
     ("payments::CLAIM", "payments_due"),
+    ("payments::WAITING", "payments_due"),
     ("payments::NEXT", "payments_due"),
     ("payments::BY_DOOR", "payments_by_door"),
     ("payments::BY_PROVIDER_ID", "payments_by_provider_id"),
@@ -83,6 +84,7 @@ const HOT: &[(&str, &str)] = &[
     ("payments::OF_PHONE", "payments_of_phone"),
     ("payments::OF_GRANT", "payments_of_grant"),
     ("inbox::CLAIM", "inbox_waiting"),
+    ("inbox::WAITING", "inbox_waiting"),
     ("inbox::NEXT", "inbox_waiting"),
     ("inbox::OF_PAYMENT", "inbox_of_payment"),
     ("inbox::COUNT_WAITING", "inbox_waiting"),
@@ -146,7 +148,13 @@ const PRIMARY: &str = "the key";
 const SELDOM: &str = "grants::FOR_NEW_ROUTER";
 
 /// What sorts what it has found, because that is little: a batch, or the rows of one thing.
-const SORTS: &[&str] = &["grants::DUE", "sessions::OPEN_ON", "webhooks::WAITING"];
+const SORTS: &[&str] = &[
+    "grants::DUE",
+    "sessions::OPEN_ON",
+    "webhooks::WAITING",
+    "payments::WAITING",
+    "inbox::WAITING",
+];
 
 async fn no_statement_reads_a_large_table_whole(store: &Store) {
     fill(store).await;

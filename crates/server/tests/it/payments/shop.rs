@@ -2,7 +2,7 @@
 //! stand-in and people with phones, all on one clock that moves when it is told to.
 
 use crate::harness::{By, Engine, Harness, browses};
-use lango_domain::ids::PlanId;
+use lango_domain::ids::{GatewayId, PlanId};
 use lango_domain::language::Language;
 use lango_domain::mac_address::MacAddress;
 use lango_domain::money::Money;
@@ -64,13 +64,31 @@ impl Shop {
         let url = serve(&t).await;
         t.app.let_webhooks_be_private(true);
         t.app.is_reached_at(url.parse().unwrap());
-        let gateway = add(&t, &daraja).await;
+        let gateway = add(&t, &daraja, "Paybill").await;
         Shop { t, router, people, daraja, gateway, url }
     }
 
     /// Somebody with this phone and this device picks the plan and types his number.
     pub(super) async fn buy(&self, number: u32, phone: Phone) -> Result<Begun, NotBegun> {
         begin_purchase(&self.t.app, self.purchase(number, phone).await, self.t.now()).await
+    }
+
+    /// The same by a certain provider.
+    pub(super) async fn buy_by(
+        &self,
+        gateway: GatewayId,
+        number: u32,
+        phone: Phone,
+    ) -> Result<Begun, NotBegun> {
+        let purchase = self.purchase(number, phone).await;
+        let purchase = Purchase { gateway: Some(gateway), ..purchase };
+        begin_purchase(&self.t.app, purchase, self.t.now()).await
+    }
+
+    /// A second account with a second provider.
+    pub(super) async fn another_gateway(&self) -> (GatewayId, Daraja) {
+        let other = Daraja::start(&self.people, daraja::Settings::default()).unwrap();
+        (add(&self.t, &other, "Second").await.id, other)
     }
 
     pub(super) async fn purchase(&self, number: u32, phone: Phone) -> Purchase {
@@ -186,7 +204,7 @@ async fn serve(t: &Harness) -> String {
     url
 }
 
-async fn add(t: &Harness, daraja: &Daraja) -> Gateway {
+async fn add(t: &Harness, daraja: &Daraja, name: &str) -> Gateway {
     let known = daraja::Settings::default();
     let settings = serde_json::json!({
         "provider": "daraja",
@@ -196,7 +214,7 @@ async fn add(t: &Harness, daraja: &Daraja) -> Gateway {
         "passkey": known.passkey,
         "base_url": daraja.base_url(),
     });
-    let new = NewGateway { tenant: t.tenant, name: "Paybill".to_owned(), currency: None, settings };
+    let new = NewGateway { tenant: t.tenant, name: name.to_owned(), currency: None, settings };
     let gateway = add_gateway(&t.app, new, &Who::cli(), t.now()).await.unwrap();
     let urls = urls_of(&t.app, &gateway).unwrap().unwrap();
     provider_of(&t.app, &gateway).unwrap().register(&urls, t.now()).await.unwrap();

@@ -2,7 +2,7 @@
 //! them is what is tested here.
 
 use super::{Cafe, Phone};
-use lango_domain::ids::{GatewayId, GrantId, Id, MoneyId, PaymentId};
+use lango_domain::ids::{GatewayId, GrantId, MoneyId, PaymentId};
 use lango_domain::language::Language;
 use lango_domain::money::{Currency, Money};
 use lango_domain::payment::{Failure, FailureReason, PaymentState};
