@@ -167,3 +167,18 @@ CREATE TABLE wallets (
   balance {int} NOT NULL CHECK (balance >= 0),
   PRIMARY KEY (tenant_id, customer_id, currency)
 ) {clustered};
+
+-- What renews itself from its customer's wallet, and when that is looked at next.
+CREATE TABLE auto_renewals (
+  grant_id {id} PRIMARY KEY REFERENCES grants (id),
+  tenant_id {int} NOT NULL REFERENCES tenants (id),
+  since {time} NOT NULL,
+  look_at {time} NOT NULL
+) {strict};
+CREATE INDEX auto_renewals_due ON auto_renewals (look_at);
+
+-- What was paid before there were books: it is money that came and was used.
+INSERT INTO money_in (id, tenant_id, provider, receipt, amount, currency, account, paid_at,
+  heard_at, state, grant_id)
+SELECT id, tenant_id, provider, receipt, amount, currency, '', paid_at, paid_at, 'used', grant_id
+FROM receipts;

@@ -106,10 +106,26 @@ const PAGE_FORWARDS: Sql = sql!(
      work_at, attempt, outcome FROM inbox WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3"
 );
 const FORGET: Sql = sql!("DELETE FROM inbox WHERE id > $1 AND id < $2 AND work_at IS NULL");
+const OUTCOMES: Sql = sql!(
+    "SELECT gateway_id, outcome, received_at FROM inbox WHERE tenant_id = $1 AND id > $2 \
+     AND outcome IS NOT NULL ORDER BY id DESC LIMIT $3"
+);
+const COUNT_WAITING: Sql = sql!("SELECT COUNT(*) FROM inbox WHERE work_at IS NOT NULL");
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] =
-    &[WAITING, CLAIM, NEXT, DONE, LATER, OF_PAYMENT, PAGE, PAGE_FORWARDS, FORGET];
+pub(crate) const STATEMENTS: &[Sql] = &[
+    WAITING,
+    CLAIM,
+    NEXT,
+    DONE,
+    LATER,
+    OF_PAYMENT,
+    PAGE,
+    PAGE_FORWARDS,
+    FORGET,
+    OUTCOMES,
+    COUNT_WAITING,
+];
 /// Bulk statements that the tests prepare on both databases.
 pub(crate) const BULKS: &[crate::Bulk] = &[PUT];
 
@@ -190,4 +206,20 @@ pub async fn listed(
 /// Forgets messages between two that are done. Returns how many.
 pub async fn forget(tx: &mut Tx<'_>, after: InboxId, before: InboxId) -> Result<u64, Error> {
     tx.execute(FORGET, &args![after, before]).await
+}
+
+/// What became of a business's last messages after the one given, latest first: by which gateway
+/// each came, its outcome, and when it came.
+pub async fn outcomes(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    after: InboxId,
+    limit: i64,
+) -> Result<Vec<(GatewayId, String, Timestamp)>, Error> {
+    tx.all(OUTCOMES, &args![tenant, after, limit]).await
+}
+
+/// How many messages are to be worked off, over all businesses.
+pub async fn count_waiting(tx: &mut Tx<'_>) -> Result<i64, Error> {
+    tx.one(COUNT_WAITING, &[]).await
 }

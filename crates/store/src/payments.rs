@@ -162,9 +162,14 @@ const PAGE_IN_STATE: Sql =
     select!("WHERE tenant_id = $1 AND state = $2 AND id < $3 ORDER BY id DESC LIMIT $4");
 const PAGE_IN_STATE_FORWARDS: Sql =
     select!("WHERE tenant_id = $1 AND state = $2 AND id > $3 ORDER BY id LIMIT $4");
+const BY_STATE: Sql = sql!(
+    "SELECT state, COUNT(*) FROM (SELECT state FROM payments WHERE tenant_id = $1 AND id > $2 \
+     ORDER BY id LIMIT $3) AS lately GROUP BY state"
+);
 
 /// Statements that the tests prepare on both databases.
 pub(crate) const STATEMENTS: &[Sql] = &[
+    BY_STATE,
     INSERT,
     SAVE,
     WAITING,
@@ -350,4 +355,14 @@ pub async fn listed(
             tx.all(PAGE_IN_STATE, &args![tenant, state, from, limit]).await
         }
     }
+}
+
+/// How many of a business's payments after the one given are in which state.
+pub async fn by_state(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    after: PaymentId,
+) -> Result<Vec<(String, i64)>, Error> {
+    const MOST: i64 = 100_000;
+    tx.all(BY_STATE, &args![tenant, after, MOST]).await
 }

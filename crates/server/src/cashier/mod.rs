@@ -1,5 +1,5 @@
 //! The engine for money: asks phones for what was begun, reads what providers say, asks what they
-//! did not say, and compares their lists with ours.
+//! did not say, compares their lists with ours, and renews what renews itself from a wallet.
 //!
 //! Each question is a task of its own and each gateway has its own places, so that a dead provider
 //! delays no other. Must never ask for the same money twice: before a question goes out it is
@@ -11,6 +11,7 @@ mod letter;
 
 use crate::app::App;
 use crate::observe::pulse::Engine;
+use crate::operations::renew_itself::renew_due;
 use lango_domain::ids::{GatewayId, PaymentId};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::gateways::Gateway;
@@ -73,6 +74,14 @@ pub async fn pass(app: &App) -> Result<usize, Error> {
     }
 }
 
+/// Asks a provider now what became of a payment, for somebody who wants to know.
+///
+/// # Errors
+/// A fault of the store. That the provider says nothing is none: the payment says so.
+pub async fn ask_now(app: &App, id: PaymentId) -> Result<(), Error> {
+    charge::ask_now(app, id).await
+}
+
 /// What sort of work somebody is at, and for which gateway.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
@@ -101,8 +110,9 @@ impl Crew {
         if next(app).await?.is_none_or(|next| next > now) {
             return Ok(0);
         }
+        let renewed = renew_due(app, now).await?;
         let Work { letters, questions, lists } = self.claim(app, now).await?;
-        let begun = letters.len() + questions.len() + lists.len();
+        let begun = renewed + letters.len() + questions.len() + lists.len();
         for letter in letters {
             let desk = app.clone();
             let place = Place::Letter(letter.gateway);
@@ -195,6 +205,7 @@ async fn next(app: &App) -> Result<Option<Timestamp>, Error> {
                 lango_store::inbox::next(tx).await?,
                 lango_store::payments::next(tx).await?,
                 lango_store::gateways::next_comparison(tx).await?,
+                lango_store::renewals::next(tx).await?,
             ];
             Ok(next.into_iter().flatten().min())
         })
