@@ -2,7 +2,7 @@
 //! them is what is tested here.
 
 use super::{Cafe, Phone};
-use lango_domain::ids::{GatewayId, GrantId, Id, MoneyId, PaymentId};
+use lango_domain::ids::{GatewayId, GrantId, MoneyId, PaymentId};
 use lango_domain::language::Language;
 use lango_domain::money::{Currency, Money};
 use lango_domain::payment::{Failure, FailureReason, PaymentState};
@@ -26,7 +26,7 @@ impl Cafe {
             id,
             tenant,
             gateway,
-            reference: format!("L{}", &id.to_string()[8..]),
+            reference: format!("L{id}"),
             door: vec![0],
             door_hash: id.to_string().into_bytes(),
             provider_id: None,
