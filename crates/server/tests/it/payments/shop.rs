@@ -197,7 +197,7 @@ pub(super) fn settings() -> daraja::Settings {
 async fn serve(app: &App) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let manners = web::Manners { patience: Duration::from_secs(2), ..web::Manners::default() };
+    let manners = web::Manners { patience: Duration::from_secs(10), ..web::Manners::default() };
     let routes = web::routes(app.clone(), Boards::default(), manners);
     tokio::spawn(async move { axum::serve(listener, routes).await });
     app.let_webhooks_be_private(true);
