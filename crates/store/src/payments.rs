@@ -53,7 +53,7 @@ pub struct Payment {
     pub language: Language,
     /// When it was intended.
     pub created_at: Timestamp,
-    /// When the provider was first asked.
+    /// When the provider was asked for it; again, if it surely did not hear it.
     pub submitted_at: Option<Timestamp>,
     /// When it was paid, failed or given up.
     pub settled_at: Option<Timestamp>,

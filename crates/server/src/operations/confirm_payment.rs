@@ -87,11 +87,25 @@ pub(crate) async fn confirm(
         }
     }
     let fit = Fit::of(money.amount, payment.amount);
-    match payment.state.paid(&proof.receipt, fit) {
+    let state = match payment.state.paid(&proof.receipt, fit) {
+        Some(PaymentState::Paid { receipt }) if bought_before(tx, &money).await? => {
+            Some(PaymentState::Review { receipt, why: Misfit::NotForSale })
+        }
+        state => state,
+    };
+    match state {
         Some(state) => use_for(tx, app, (payment, state), money, fit, now).await,
         // Paid twice, by two receipts: the second one is his, for another time.
         None => credit_payer(tx, app, &payment, money, now).await,
     }
+}
+
+/// Whether somebody at the desk typed this receipt in, for an access of his choice. Then it has
+/// bought something, and a person sees to the rest.
+async fn bought_before(tx: &mut Tx<'_>, money: &MoneyIn) -> Result<bool, Error> {
+    let MoneyIn { tenant, provider, receipt, .. } = money;
+    let used = lango_store::receipts::find(tx, *tenant, provider, receipt).await?;
+    Ok(used.is_some())
 }
 
 /// Some providers say that it was paid before they say by which receipt; until then their number of
@@ -107,7 +121,9 @@ async fn same_money(
     if question == Some(proof.receipt.as_str()) {
         return Ok(Some(Came::Known));
     }
-    if question != Some(receipt.as_str()) {
+    // Another sum is other money: paid by hand for the same reference meanwhile.
+    let is_the_sum = proof.amount.is_none_or(|came| came == payment.amount);
+    if question != Some(receipt.as_str()) || !is_the_sum {
         return Ok(None);
     }
     let name = (payment.tenant, provider, receipt.as_str());
@@ -565,6 +581,9 @@ async fn for_account(
     (grant, customer): (GrantId, CustomerId),
     now: Timestamp,
 ) -> Result<Came, Error> {
+    if bought_before(tx, &money).await? {
+        return set_aside(tx, app, money, Misfit::NotForSale, now).await;
+    }
     let stored = lango_store::grants::one(tx, grant).await?;
     match give_to_grant(tx, app, money.clone(), stored, &Actor::Payment, now).await? {
         Ok(Given::Renewed(_)) => Ok(Came::Bought(grant)),

@@ -2,6 +2,8 @@
 //! they say, to the phone that is online at the router.
 
 mod desk;
+mod killed;
+mod once;
 mod providers;
 mod purchase;
 mod shop;

@@ -26,7 +26,7 @@ impl Cafe {
             id,
             tenant,
             gateway,
-            reference: format!("L{}", &id.to_string()[8..]),
+            reference: format!("L{id}"),
             door: vec![0],
             door_hash: id.to_string().into_bytes(),
             provider_id: None,
@@ -112,7 +112,9 @@ impl Cafe {
         let now = self.now();
         let write = async move |tx: &mut Tx<'_>| {
             let payment = lango_store::payments::find(tx, id).await?.unwrap();
-            let settled = Payment { state: state.clone(), grant, settled_at: Some(now), ..payment };
+            let (state, settled_at) = (state.clone(), Some(now));
+            // What is settled rings no more; else the same phone could be asked nothing again.
+            let settled = Payment { state, grant, settled_at, rings: false, ..payment };
             lango_store::payments::save(tx, &settled).await
         };
         self.app.store().write(write).await.unwrap();
