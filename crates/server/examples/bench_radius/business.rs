@@ -77,7 +77,7 @@ pub(crate) async fn found(
 
 async fn plan(app: &App, tenant: TenantId, now: Timestamp) -> anyhow::Result<StoredPlan> {
     const NAME: &str = "Home 5M";
-    let price = Money::new(2_000_00, Currency::KES);
+    let price = Money::new(200_000, Currency::KES);
     let speed = Some(Speed { upload: 5_000_000, download: 5_000_000 });
     let terms = Terms { speed, ..Terms::service(Span::days(30)) };
     add_plan(app, NewPlan { tenant, name: NAME.to_owned(), price, terms }, &By::cli(), now).await?;
