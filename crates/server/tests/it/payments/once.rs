@@ -117,7 +117,7 @@ impl Town {
             let acts: Vec<Act> =
                 (0..dice.u8(1..5)).map(|_| Act::any(&mut dice, nodes_die)).collect();
             join_all(acts.iter().map(|act| self.happens(act, &trouble))).await;
-            let asked = self.shop.people.pending_prompts(&msisdn(number)).len();
+            let asked = self.questions_on(number);
             assert!(asked <= 1, "schedule {number}: {asked} questions on one phone");
         }
         self.calms_down().await;
@@ -153,8 +153,7 @@ impl Town {
         let asking = match dice.u8(0..8) {
             0 => Some(RequestFault::DropAfter),
             1 => Some(RequestFault::DropBefore),
-            2 => Some(RequestFault::StallBefore(a_while)),
-            3 => Some(RequestFault::StallAfter(a_while)),
+            2 | 3 => Some(RequestFault::StallAfter(a_while)),
             _ => None,
         };
         let is_lost = asking == Some(RequestFault::DropBefore);
@@ -232,6 +231,13 @@ impl Town {
         let one = sent[which % sent.len()];
         let path = one.url.splitn(4, '/').nth(3).unwrap();
         assert_eq!(post(&format!("{}/{path}", self.nodes[node].1), &one.body).await, 200);
+    }
+
+    /// A prompt stands for a minute; the stand-in may come to take it down a moment later.
+    fn questions_on(&self, number: u32) -> usize {
+        let since = (self.shop.t.now() - Span::minutes(1)).micros();
+        let prompts = self.shop.people.pending_prompts(&msisdn(number));
+        prompts.iter().filter(|prompt| prompt.at_micros > since).count()
     }
 
     /// By which numbers the provider speaks of what one phone was asked and paid.
