@@ -1,7 +1,8 @@
 //! What the audience sees: each connect, each cut with its lateness, and the sum of it.
 
 use super::auditor::Auditor;
-use super::town::Town;
+use super::books::{Books, Times};
+use super::town::{Town, VISITOR};
 use crate::app::App;
 use lango_domain::ids::{GrantId, RouterId, TenantId};
 use lango_domain::time::{Span, Timestamp};
@@ -22,6 +23,7 @@ pub(super) struct Reporter {
     cuts: Vec<Cut>,
     connects: usize,
     away: bool,
+    payments: usize,
 }
 
 /// The sum of a demonstration. Lateness is in real milliseconds.
@@ -38,11 +40,13 @@ struct Summary {
     lateness_ms_max: f64,
     lateness_ms_max_after_outage: f64,
     messages: usize,
+    texts_on_phones: usize,
     looks: u64,
     served: usize,
     wrongly_cut: Vec<String>,
     left_on: Vec<String>,
     unconfirmed: usize,
+    money: Books,
     passed: bool,
 }
 
@@ -59,12 +63,15 @@ impl Reporter {
             cuts: Vec::new(),
             connects: 0,
             away: false,
+            payments: 0,
         }
     }
 
     pub(super) fn opening(&self, town: &Town, lasts: Span) {
+        let (portal, phones) = (town.portal_for_a_visitor(), town.outside().phones.base_url());
         if self.json {
-            return;
+            let line = serde_json::json!({ "event": "open", "portal": portal, "phones": phones });
+            return say(&line.to_string());
         }
         let routers: Vec<String> = town
             .places
@@ -73,7 +80,10 @@ impl Reporter {
             .collect();
         say(&format!(
             "Two simulated RouterOS routers on real sockets: {}.\n\
-             A minute passes in {:.1} s; {lasts} of business. Lateness is real time.\n",
+             A minute passes in {:.1} s; {lasts} of business. Lateness is real time.\n\n\
+             Be a customer yourself: choose a plan at\n  {portal}\n\
+             with any phone number, and press Approve on that phone at\n  {phones}/\n\
+             With `--speed 1` there is time for it.\n",
             routers.join(", "),
             60.0 / self.speed
         ));
@@ -82,6 +92,7 @@ impl Reporter {
     /// Tells what happened since the last time.
     pub(super) async fn tell(&mut self, town: &mut Town) -> anyhow::Result<()> {
         self.tell_outage(town);
+        self.tell_payments(town);
         self.tell_connects(town);
         let tenant = self.tenant;
         let mut fresh = self
@@ -111,6 +122,25 @@ impl Reporter {
         });
     }
 
+    fn tell_payments(&mut self, town: &Town) {
+        let all = town.outside().people.transactions();
+        for paid in all.iter().skip(self.payments) {
+            let payer = town.people.iter().find(|person| {
+                person
+                    .phone
+                    .as_deref()
+                    .is_some_and(|phone| phone.trim_start_matches('+') == paid.payer)
+            });
+            let who = payer.map_or("somebody at the page of the phones", |payer| &payer.name);
+            let (amount, receipt) = (&paid.amount, &paid.receipt);
+            self.line(&format!("$ {who} pays {amount} by phone, {receipt}"), || {
+                let (amount, receipt) = (amount.to_string(), receipt);
+                serde_json::json!({ "event": "payment", "who": who, "amount": amount, "receipt": receipt })
+            });
+        }
+        self.payments = all.len();
+    }
+
     fn tell_connects(&mut self, town: &mut Town) {
         for number in 0..town.places.len() {
             while let Ok(event) = town.places[number].events.try_recv() {
@@ -122,6 +152,7 @@ impl Reporter {
                     .iter()
                     .find(|person| person.mac == event.mac)
                     .map_or_else(|| event.user.clone(), |person| person.name.clone());
+                let who = if event.mac == VISITOR { "Your phone".to_owned() } else { who };
                 self.line(&format!("+ {who} is online in the {place} ({how})"), || {
                     serde_json::json!({ "event": "connect", "who": who, "router": place, "how": how })
                 });
@@ -159,8 +190,13 @@ impl Reporter {
     }
 
     /// Tells the sum. True if every promise was kept.
-    pub(super) async fn closing(&self, town: &Town, auditor: &Auditor) -> anyhow::Result<bool> {
-        let summary = self.summary(town, auditor).await?;
+    pub(super) async fn closing(
+        &self,
+        town: &Town,
+        auditor: &Auditor,
+        books: Books,
+    ) -> anyhow::Result<bool> {
+        let summary = self.summary(town, auditor, books).await?;
         if self.json {
             let line = serde_json::json!({ "event": "summary", "summary": summary });
             say(&line.to_string());
@@ -170,13 +206,18 @@ impl Reporter {
         Ok(summary.passed)
     }
 
-    async fn summary(&self, town: &Town, auditor: &Auditor) -> anyhow::Result<Summary> {
+    async fn summary(
+        &self,
+        town: &Town,
+        auditor: &Auditor,
+        money: Books,
+    ) -> anyhow::Result<Summary> {
         let tenant = self.tenant;
         let messages = self
             .app
             .store()
             .read(async move |tx: &mut Tx<'_>| {
-                lango_store::jobs::messages(tx, tenant, None, 10_000).await
+                lango_store::messages::page(tx, tenant, None, 10_000).await
             })
             .await?
             .len();
@@ -193,6 +234,8 @@ impl Reporter {
         let passed = wrongly_cut.is_empty()
             && left_on.is_empty()
             && unconfirmed == 0
+            && money.faults.is_empty()
+            && money.used > 0
             && !self.cuts.is_empty()
             && !auditor.served.is_empty();
         Ok(Summary {
@@ -210,11 +253,13 @@ impl Reporter {
                 .map(|cut| self.real_ms(cut.lateness))
                 .fold(0.0, f64::max),
             messages,
+            texts_on_phones: town.outside().texts_that_arrived(),
             looks: auditor.looks,
             served: auditor.served.len(),
             wrongly_cut,
             left_on,
             unconfirmed,
+            money,
             passed,
         })
     }
@@ -276,10 +321,12 @@ fn text(summary: &Summary) -> String {
             summary.lateness_ms_max_after_outage / 1_000.0
         ));
     }
+    text.push_str(&money(&summary.money));
     text.push_str(&format!(
-        "{} messages sent. {} of {} people were seen online, in {} looks.\n\
+        "{} messages sent, {} reached their phones. {} of {} people were seen online, in {} looks.\n\
          Cut wrongly: {}. Left on: {}. Unconfirmed: {}.\n",
         summary.messages,
+        summary.texts_on_phones,
         summary.served,
         summary.people,
         summary.looks,
@@ -292,7 +339,40 @@ fn text(summary: &Summary) -> String {
             text.push_str(&format!("  {kind}: {name}\n"));
         }
     }
+    for fault in &summary.money.faults {
+        text.push_str(&format!("  money: {fault}\n"));
+    }
     text.push_str(if summary.passed { "Every promise was kept." } else { "A PROMISE WAS BROKEN." });
+    text
+}
+
+fn money(books: &Books) -> String {
+    let mut text = format!(
+        "{} payments by phone: {} bought access once, {} are in wallets, {} wait for a person; {} \
+         were cancelled, ignored or not covered.\n\
+         The provider told {} of its answers never, {} twice. Faults in the books: {}.\n",
+        books.paid,
+        books.used,
+        books.credited,
+        books.waiting,
+        books.not_paid,
+        books.never_told,
+        books.told_twice,
+        books.faults.len(),
+    );
+    for (what, times) in [
+        ("logged in by Lango", &books.connected_ms),
+        ("handed over by the customer's own phone", &books.handed_over_ms),
+        ("the provider told late or never", &books.found_by_asking_ms),
+    ] {
+        let Times { count, p50, p95, max } = times;
+        if *count > 0 {
+            text.push_str(&format!(
+                "From its confirmation to the session on the router, {what} ({count}): p50 {p50:.0} \
+                 ms, p95 {p95:.0} ms, max {max:.0} ms.\n"
+            ));
+        }
+    }
     text
 }
 

@@ -1,8 +1,15 @@
 //! The town: two routers and the people around them. They behave by a fixed plan and a seeded
-//! dice, so that every demonstration shows the same sorts of things.
+//! dice, so that every demonstration shows the same sorts of things. Who pays by phone lives a life
+//! of his own (`buyer.rs`); the town hears of it.
 
+use super::browser::Browser;
+use super::buyer::{Buyer, News, Surroundings, Temper, written};
+use super::outside::Outside;
 use crate::app::App;
 use crate::clock::Clock;
+use crate::config::public_url::PublicUrl;
+use crate::enforcement::routeros::setup::pages;
+use crate::enforcement::routeros::setup::portal::PortalSetup;
 use crate::operations::accept_payment::{Payment, accept_payment};
 use crate::operations::add_customer::{NewCustomer, add_customer};
 use crate::operations::add_plan::{NewPlan, add_plan};
@@ -10,25 +17,29 @@ use crate::operations::add_router::{
     NewRouter, RouterAddress, RouterLogin, RouterProtocol, RouterTls, add_router,
 };
 use crate::operations::asked::By;
+use crate::operations::begin_purchase::purchase_of_device;
 use crate::operations::found_tenant::{Founding, found_tenant};
 use crate::operations::issue_vouchers::{VoucherOrder, issue_vouchers, read_code};
 use crate::operations::open_service::{ServiceOrder, open_service};
+use crate::portal_address::{PAGES, PortalAddress};
 use crate::radius;
 use lango_domain::access::{Access, Secret};
-use lango_domain::ids::{GrantId, RouterId, TenantId};
+use lango_domain::ids::{GatewayId, GrantId, Id, RouterId, TenantId};
 use lango_domain::language::Language;
 use lango_domain::money::{Currency, Money};
 use lango_domain::phone_number::Country;
 use lango_domain::plan::Terms;
 use lango_domain::quantity::Speed;
 use lango_domain::time::{Span, Timestamp};
-use lango_router_sim::{MacAddress, PersonEvent, Router, RouterSim, Settings};
+use lango_router_sim::{Change, MacAddress, PersonEvent, Router, RouterSim, Settings};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::broadcast;
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::task::{JoinHandle, JoinSet};
 
 /// The plans on sale: name, minutes.
 const HOTSPOT_PLANS: [(&str, i64); 3] = [("5 minutes", 5), ("10 minutes", 10), ("15 minutes", 15)];
@@ -39,6 +50,9 @@ const ARRIVALS: Span = Span::seconds(25);
 const LAST_PAGES: Duration = Duration::from_secs(8);
 /// How long before their end those who renew do it.
 const RENEW_BEFORE: Span = Span::seconds(60);
+
+/// The device of whoever opens the portal in a browser of his own.
+pub(super) const VISITOR: MacAddress = MacAddress([0xDA, 0xA1, 0x19, 0x01, 0, 1]);
 
 /// The town.
 pub(super) struct Town {
@@ -51,6 +65,14 @@ pub(super) struct Town {
     receipts: u32,
     pub(super) payments: u32,
     outage: Outage,
+    public: PublicUrl,
+    gateway: GatewayId,
+    around: Surroundings,
+    buyers: JoinSet<(String, anyhow::Result<()>)>,
+    news: UnboundedReceiver<(usize, News)>,
+    connects: Vec<(MacAddress, i64)>,
+    /// What went wrong for those who pay by phone.
+    pub(super) faults: Vec<String>,
 }
 
 /// A router and what stands around it.
@@ -60,7 +82,10 @@ pub(super) struct Place {
     pub(super) id: RouterId,
     sim: RouterSim,
     pub(super) events: broadcast::Receiver<PersonEvent>,
+    arrivals: broadcast::Receiver<PersonEvent>,
     pub(super) away: bool,
+    /// When it went away, if it ever did.
+    away_since: Option<Timestamp>,
     /// Since when it can be reached again.
     pub(super) back_at: Timestamp,
 }
@@ -80,6 +105,11 @@ pub(super) struct Person {
     /// From when on he should be judged: changes need a moment to arrive.
     pub(super) steady_from: Timestamp,
     pub(super) plan: Plan,
+    /// The phone with which he pays for himself.
+    pub(super) phone: Option<String>,
+    /// What he was given for what he paid by it, by his own count.
+    pub(super) purchases: usize,
+    pub(super) left_before_paying: bool,
     /// The login page that he waits for: at which router, since when.
     asks: Option<Asks>,
 }
@@ -94,7 +124,11 @@ pub(super) struct Asks {
 /// What sort of customer he is.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Kind {
-    Hotspot { code: String },
+    Hotspot {
+        code: String,
+    },
+    /// Buys at the portal, by phone.
+    Buyer,
     Pppoe,
     Fixed,
 }
@@ -125,7 +159,12 @@ impl lango_router_sim::Clock for Shared {
 
 impl Town {
     /// Builds the town: a business, two routers, plans, the customers who are there at the start.
-    pub(super) async fn build(app: &App, nases: &radius::Bound) -> anyhow::Result<Town> {
+    pub(super) async fn build(
+        app: &App,
+        nases: &radius::Bound,
+        outside: Outside,
+        public: PublicUrl,
+    ) -> anyhow::Result<Town> {
         let now = app.clock().now();
         let founding = Founding {
             business: "Hotel ABC WiFi".to_owned(),
@@ -136,6 +175,15 @@ impl Town {
             language: Language::Sw,
         };
         let tenant = found_tenant(app, founding, &By::cli(), now).await?.tenant;
+        let gateway = outside.sign_up(app, tenant).await?;
+        let (tell, news) = mpsc::unbounded_channel();
+        let around = Surroundings {
+            clock: app.clock().clone(),
+            outside,
+            browser: Browser::at(&public.to_string()),
+            news: tell,
+            closing: Arc::new(AtomicBool::new(false)),
+        };
         let mut town = Town {
             app: app.clone(),
             tenant,
@@ -146,6 +194,13 @@ impl Town {
             receipts: 0,
             payments: 0,
             outage: Outage::ToCome,
+            public,
+            gateway,
+            around,
+            buyers: JoinSet::new(),
+            news,
+            connects: Vec::new(),
+            faults: Vec::new(),
         };
         town.put_up_router("Lobby", RouterProtocol::Api, nases).await?;
         town.put_up_router("Garden", RouterProtocol::Radius, nases).await?;
@@ -158,6 +213,35 @@ impl Town {
 
     pub(super) fn tenant(&self) -> TenantId {
         self.tenant
+    }
+
+    pub(super) fn gateway(&self) -> GatewayId {
+        self.gateway
+    }
+
+    pub(super) fn outside(&self) -> &Outside {
+        &self.around.outside
+    }
+
+    /// The portal, for a phone in the lobby that is nobody's yet.
+    pub(super) fn portal_for_a_visitor(&self) -> String {
+        let address = self.router(0).join(VISITOR);
+        self.router(0).keep_busy(VISITOR, 20_000, 200_000);
+        let portal = PortalAddress::of(&self.public, self.places[0].id).portal();
+        format!("{portal}?mac={}&ip={address}", written(VISITOR))
+    }
+
+    /// When a device next came online, from an instant on.
+    pub(super) fn next_connect(&self, mac: MacAddress, from: i64) -> Option<i64> {
+        self.connects.iter().filter(|(who, at)| *who == mac && *at >= from).map(|(_, at)| *at).min()
+    }
+
+    /// Whether a router could not be reached then, or was just being found again.
+    pub(super) fn is_away_at(&self, place: usize, at: i64) -> bool {
+        let place = &self.places[place];
+        let back = if place.away { i64::MAX } else { (place.back_at + Span::minutes(2)).micros() };
+        // Who pays just before waits for it, too.
+        place.away_since.is_some_and(|since| (since - Span::minutes(1)).micros() <= at && at < back)
     }
 
     pub(super) fn router(&self, place: usize) -> &Router {
@@ -193,14 +277,17 @@ impl Town {
         let now = self.app.clock().now();
         let new = NewRouter { tenant: self.tenant, name: name.to_owned(), address, login };
         let id = add_router(&self.app, new, &By::cli(), now).await?.id;
-        let events = sim.router().subscribe();
+        lead_to_portal(sim.router(), &PortalAddress::of(&self.public, id))?;
+        let (events, arrivals) = (sim.router().subscribe(), sim.router().subscribe());
         self.places.push(Place {
             name,
             protocol: word,
             id,
             sim,
             events,
+            arrivals,
             away: false,
+            away_since: None,
             back_at: now,
         });
         Ok(())
@@ -222,7 +309,7 @@ impl Town {
         }
         let (name, minutes) = SERVICE_PLAN;
         let terms = sold(Terms::service(Span::minutes(minutes)));
-        let price = Money::new(150_000, Currency::KES);
+        let price = Money::new(minutes * 100, Currency::KES);
         let new = NewPlan { tenant: self.tenant, name: name.to_owned(), price, terms };
         add_plan(&self.app, new, &By::cli(), now).await?;
         Ok(())
@@ -231,6 +318,7 @@ impl Town {
     /// One step of everybody's life.
     pub(super) async fn live(&mut self, passed: Span, lasts: Span) -> anyhow::Result<()> {
         self.break_a_line(passed, lasts);
+        self.hear_of_buyers().await?;
         // The last to come must have time to run out before the summary.
         if passed >= self.next_arrival && passed.micros() < lasts.micros() / 10 * 7 {
             self.next_arrival = passed + ARRIVALS;
@@ -252,11 +340,120 @@ impl Town {
         };
         self.outage = next;
         self.places[0].away = away;
-        self.places[0].back_at = self.app.clock().now();
+        let now = self.app.clock().now();
+        self.places[0].back_at = now;
+        self.places[0].away_since = self.places[0].away_since.or(Some(now));
         self.router(0).faults().unreachable(away);
     }
 
     async fn somebody_buys(&mut self) -> anyhow::Result<()> {
+        // Every third has a voucher from the desk, the others pay by phone.
+        if self.people.len().is_multiple_of(3) {
+            return self.somebody_buys_a_voucher().await;
+        }
+        self.somebody_comes_to_the_portal();
+        Ok(())
+    }
+
+    fn somebody_comes_to_the_portal(&mut self) {
+        let (number, now) = (self.people.len(), self.app.clock().now());
+        let (plan, minutes) = HOTSPOT_PLANS[self.dice.usize(0..HOTSPOT_PLANS.len())];
+        let at = self.dice.usize(0..self.places.len());
+        let temper = Temper::of(self.people.iter().filter(|one| one.phone.is_some()).count());
+        let (name, phone, mac) = (name_of(number), format!("+2547{number:08}"), mac(number));
+        let buyer = Buyer {
+            number,
+            mac,
+            router: self.router(at).clone(),
+            portal: PortalAddress::of(&self.public, self.places[at].id).portal(),
+            phone: phone.clone(),
+            plan,
+            minutes,
+            temper,
+            renewals: self.dice.u8(0..3),
+            taps_twice: self.dice.u8(0..4) == 0,
+        };
+        self.router(at).keep_busy(mac, 20_000, 200_000);
+        self.people.push(Person {
+            name: name.clone(),
+            mac,
+            // He has none before he has paid.
+            grant: GrantId::from_raw(0),
+            kind: Kind::Buyer,
+            at,
+            minutes,
+            paid_until: None,
+            steady_from: now,
+            plan: Plan { renewals: 0, roams: false },
+            phone: Some(phone),
+            purchases: 0,
+            left_before_paying: temper == Temper::PaysLate,
+            asks: None,
+        });
+        let [_, _, high, low] = (number as u32).to_be_bytes();
+        let browser = self.around.browser.on(Ipv4Addr::new(10, 99, high, low));
+        let around = Surroundings { browser, ..self.around.clone() };
+        self.buyers.spawn(async move { (name, buyer.live(around).await) });
+    }
+
+    /// What those who pay by phone have to tell, and when routers showed them.
+    pub(super) async fn hear_of_buyers(&mut self) -> anyhow::Result<()> {
+        for place in &mut self.places {
+            while let Ok(event) = place.arrivals.try_recv() {
+                if let Change::Connected { .. } = event.change {
+                    self.connects.push((event.mac, event.at_micros));
+                }
+            }
+        }
+        while let Ok((number, news)) = self.news.try_recv() {
+            self.hear(number, news).await?;
+        }
+        while let Some(ended) = self.buyers.try_join_next() {
+            match ended {
+                Ok((_, Ok(()))) => {}
+                Ok((name, Err(error))) => self.faults.push(format!("{name}: {error:#}")),
+                Err(broken) => self.faults.push(format!("a customer broke down: {broken}")),
+            }
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, number: usize, news: News) -> anyhow::Result<()> {
+        let now = self.app.clock().now();
+        let first = self.connects.iter().find(|(who, _)| *who == self.people[number].mac);
+        let began = first.map_or(now, |(_, at)| Timestamp::from_micros(*at));
+        self.payments += 1;
+        let person = &mut self.people[number];
+        person.purchases += 1;
+        let minutes = Span::minutes(person.minutes);
+        match news {
+            News::Online => {
+                person.paid_until = Some(began + minutes);
+                person.steady_from = now + Span::seconds(5);
+            }
+            News::Renewed => {
+                let over = person.paid_until.is_none_or(|until| until < now);
+                person.paid_until = person.paid_until.map(|until| until.max(now) + minutes);
+                if over {
+                    person.steady_from = now + Span::seconds(30);
+                }
+            }
+        }
+        let (router, mac) = (self.places[person.at].id, person.mac.0);
+        let mac = lango_domain::mac_address::MacAddress::new(mac);
+        let bought = purchase_of_device(&self.app, self.tenant, router, mac).await?;
+        if let Some(grant) = bought.and_then(|payment| payment.grant) {
+            self.people[number].grant = grant;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody is still at the portal.
+    pub(super) fn is_shopping(&self) -> bool {
+        !self.buyers.is_empty()
+    }
+
+    async fn somebody_buys_a_voucher(&mut self) -> anyhow::Result<()> {
         let now = self.app.clock().now();
         let number = self.people.len();
         let (plan, minutes) = HOTSPOT_PLANS[self.dice.usize(0..HOTSPOT_PLANS.len())];
@@ -284,6 +481,9 @@ impl Town {
             paid_until: None,
             steady_from: now,
             plan: Plan { renewals: self.dice.u8(0..2), roams: self.dice.u8(0..4) == 0 },
+            phone: None,
+            purchases: 0,
+            left_before_paying: false,
             asks: None,
         });
         Ok(())
@@ -293,11 +493,7 @@ impl Town {
         &self,
         number: usize,
     ) -> anyhow::Result<(lango_domain::ids::CustomerId, String)> {
-        const NAMES: [&str; 12] = [
-            "Amina", "Baraka", "Chebet", "Daudi", "Esther", "Farida", "Juma", "Kamau", "Lulu",
-            "Moraa", "Otieno", "Wanjiru",
-        ];
-        let name = format!("{} {}", NAMES[number % NAMES.len()], number + 1);
+        let name = name_of(number);
         let new = NewCustomer {
             tenant: self.tenant,
             name: name.clone(),
@@ -345,6 +541,9 @@ impl Town {
             paid_until: opened.grant.state.ends_at(),
             steady_from: now + Span::seconds(60),
             plan: Plan { renewals: self.dice.u8(0..4), roams: false },
+            phone: None,
+            purchases: 0,
+            left_before_paying: false,
             asks: None,
         });
         Ok(())
@@ -457,6 +656,7 @@ impl Town {
     /// From now on nobody renews, and nobody who never got in tries any more.
     pub(super) async fn everybody_stays_until_the_end(&mut self) {
         let now = self.app.clock().now();
+        self.around.closing.store(true, Ordering::Relaxed);
         for number in 0..self.people.len() {
             self.people[number].plan.renewals = 0;
             if self.people[number].paid_until.is_none() {
@@ -495,6 +695,39 @@ fn ask_by_radius(
         .use_radius(Ipv4Addr::LOCALHOST, authentication, accounting, secret)
         .map_err(|trap| anyhow::anyhow!("the router takes no RADIUS server: {trap}"))?;
     Ok(router.accept_incoming(0)?)
+}
+
+/// What the operator pastes at the router, and what it fetches: its login page leads to the portal.
+fn lead_to_portal(router: &Router, ours: &PortalAddress) -> anyhow::Result<()> {
+    let refused = |trap| anyhow::anyhow!("a simulated router refused: {trap:?}");
+    let first = |menu: &str, field: &str| -> Option<String> {
+        router.rows(menu).first()?.text(field).map(|text| text.into_owned())
+    };
+    let profile = first("/ip/hotspot", "profile").unwrap_or_default();
+    let login_by = [("login-by", "http-chap,http-pap,cookie"), ("name", "lango")];
+    router.set("/ip/hotspot/profile", &profile, &login_by).map_err(refused)?;
+    let server = first("/ip/hotspot", ".id").unwrap_or_default();
+    router.set("/ip/hotspot", &server, &[("profile", "lango")]).map_err(refused)?;
+    for page in PAGES {
+        let text = pages::text(page, ours).unwrap_or_default();
+        router.publish(&ours.page(page), &text);
+    }
+    for line in (PortalSetup { ours: ours.clone(), allowed: Vec::new() }).plan() {
+        for pasted in router.paste(&line.command) {
+            if let Err(trap) = pasted.outcome {
+                tracing::debug!(?trap, line.command, "a line that this router does not need");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn name_of(number: usize) -> String {
+    const NAMES: [&str; 12] = [
+        "Amina", "Baraka", "Chebet", "Daudi", "Esther", "Farida", "Juma", "Kamau", "Lulu", "Moraa",
+        "Otieno", "Wanjiru",
+    ];
+    format!("{} {}", NAMES[number % NAMES.len()], number + 1)
 }
 
 fn mac(number: usize) -> MacAddress {

@@ -6,7 +6,7 @@ use crate::messaging::notice::Notice;
 use crate::messaging::{self, MessageOrder};
 use crate::operations;
 use crate::operations::admit_device::{Admission, AdmissionState, move_device, want_admission};
-use crate::operations::begin_purchase::{self, Purchase, begin_purchase};
+use crate::operations::begin_purchase::{self, Purchase, begin_purchase, purchase_of_device};
 use crate::operations::issue_vouchers::read_code;
 use crate::operations::plans_for_sale::{Offer, plans_for_sale};
 use crate::reconcile::connect::connect;
@@ -251,7 +251,8 @@ fn refusal(why: FailureReason) -> Refusal {
     }
 }
 
-/// Asks a phone for money. What the browser holds is renewed by it.
+/// Asks a phone for money. What the browser holds is renewed by it; else what that phone paid for on
+/// this device, as long as it lasts.
 pub(crate) async fn begin(
     app: &App,
     site: &Site,
@@ -260,13 +261,17 @@ pub(crate) async fn begin(
     phone: &PhoneNumber,
     now: Timestamp,
 ) -> Result<Result<(), NotBegun>, Error> {
+    let renews = match visit.holds {
+        Some(held) => Some(held),
+        None => paid_by_that_phone(app, site, visit, phone).await?,
+    };
     let purchase = Purchase {
         tenant: site.tenant.id,
         plan,
         gateway: None,
         phone: phone.clone(),
         customer: None,
-        renews: visit.holds,
+        renews,
         router: Some(site.router.id),
         mac: visit.mac,
         address: visit.address.map(|address| address.to_string()),
@@ -282,6 +287,25 @@ pub(crate) async fn begin(
         }
         Err(begin_purchase::NotBegun::NotRenewable) => Ok(Err(NotBegun::NotRenewable)),
     }
+}
+
+/// Whoever pays again by the phone that paid before means what he has: a second access would run out
+/// beside the first. No proof is needed to pay for it.
+async fn paid_by_that_phone(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    phone: &PhoneNumber,
+) -> Result<Option<GrantId>, Error> {
+    let Some(mac) = visit.mac else { return Ok(None) };
+    let last = purchase_of_device(app, site.tenant.id, site.router.id, mac).await?;
+    let last = last.filter(|payment| payment.phone == *phone);
+    // A second tap finds the question that is open.
+    let Some(grant) = last.and_then(|payment| payment.grant.or(payment.renews)) else {
+        return Ok(None);
+    };
+    let holding = holding(app, site, grant).await?;
+    Ok(holding.filter(|holding| is_good(holding, site)).map(|_| grant))
 }
 
 /// What a code is good for here. Costs nothing: who calls it counts the mistakes.

@@ -2,7 +2,7 @@
 //! stand-in and people with phones, all on one clock that moves when it is told to.
 
 use crate::harness::{By, Engine, Harness, browses};
-use lango_domain::ids::PlanId;
+use lango_domain::ids::{GatewayId, PlanId};
 use lango_domain::language::Language;
 use lango_domain::mac_address::MacAddress;
 use lango_domain::money::Money;
@@ -67,7 +67,7 @@ impl Shop {
         let people = Subscribers::new(Arc::new(Shared(t.app.clock().clone())));
         let daraja = Daraja::start(&people, settings).unwrap();
         let url = serve(&t.app).await;
-        let gateway = add(&t, &daraja, pull_number).await;
+        let gateway = add(&t, &daraja, "Paybill", pull_number).await;
         Shop { t, router, people, daraja, gateway, url }
     }
 
@@ -86,6 +86,24 @@ impl Shop {
     /// Somebody with this phone and this device picks the plan and types his number.
     pub(super) async fn buy(&self, number: u32, phone: Phone) -> Result<Begun, NotBegun> {
         begin_purchase(&self.t.app, self.purchase(number, phone).await, self.t.now()).await
+    }
+
+    /// The same by a certain provider.
+    pub(super) async fn buy_by(
+        &self,
+        gateway: GatewayId,
+        number: u32,
+        phone: Phone,
+    ) -> Result<Begun, NotBegun> {
+        let purchase = self.purchase(number, phone).await;
+        let purchase = Purchase { gateway: Some(gateway), ..purchase };
+        begin_purchase(&self.t.app, purchase, self.t.now()).await
+    }
+
+    /// A second account with a second provider.
+    pub(super) async fn another_gateway(&self) -> (GatewayId, Daraja) {
+        let other = Daraja::start(&self.people, daraja::Settings::default()).unwrap();
+        (add(&self.t, &other, "Second", None).await.id, other)
     }
 
     pub(super) async fn purchase(&self, number: u32, phone: Phone) -> Purchase {
@@ -205,7 +223,7 @@ async fn serve(app: &App) -> String {
     url
 }
 
-async fn add(t: &Harness, daraja: &Daraja, pull_number: Option<&str>) -> Gateway {
+async fn add(t: &Harness, daraja: &Daraja, name: &str, pull_number: Option<&str>) -> Gateway {
     let known = daraja::Settings::default();
     let settings = serde_json::json!({
         "provider": "daraja",
@@ -216,7 +234,7 @@ async fn add(t: &Harness, daraja: &Daraja, pull_number: Option<&str>) -> Gateway
         "base_url": daraja.base_url(),
         "pull_number": pull_number,
     });
-    let new = NewGateway { tenant: t.tenant, name: "Paybill".to_owned(), currency: None, settings };
+    let new = NewGateway { tenant: t.tenant, name: name.to_owned(), currency: None, settings };
     let gateway = add_gateway(&t.app, new, &Who::cli(), t.now()).await.unwrap();
     let urls = urls_of(&t.app, &gateway).unwrap().unwrap();
     provider_of(&t.app, &gateway).unwrap().register(&urls, t.now()).await.unwrap();
