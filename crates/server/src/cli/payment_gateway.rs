@@ -52,8 +52,8 @@ struct Typed {
 
 #[derive(clap::Args)]
 #[command(after_help = "Providers and their settings (secrets in capitals):\n  \
-    daraja          shortcode, till, CONSUMER_KEY, CONSUMER_SECRET, PASSKEY, sandbox,\n                  \
-    pull_number, initiator, INITIATOR_PASSWORD, certificate\n  \
+    daraja          shortcode, till, CONSUMER_KEY, CONSUMER_SECRET, PASSKEY,\n                  \
+    sandbox, pull_number, initiator, INITIATOR_PASSWORD,\n                  certificate\n  \
     clickpesa       client_id, API_KEY, CHECKSUM_KEY, checksum_scheme, preview\n  \
     momo            country, api_user, API_KEY, SUBSCRIPTION_KEY, sandbox\n  \
     airtel          country, client_id, CLIENT_SECRET, CALLBACK_KEY, sandbox\n  \

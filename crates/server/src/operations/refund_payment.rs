@@ -92,7 +92,7 @@ async fn begin(
         other => return Ok(Err(NotRefunded::NotPaid(other.word()))),
     };
     let gateway = lango_store::gateways::find(tx, payment.gateway).await?;
-    let told_by = gateway.as_ref().map_or("", |gateway| &gateway.provider);
+    let told_by = gateway.as_ref().map_or("", |gateway| gateway.provider.as_str());
     let money = money_in::by_receipt(tx, tenant, told_by, &receipt).await?;
     let amount = money.map_or(payment.amount, |money| goes_back(&payment, &money));
     if let Some(gateway) = gateway.filter(|_| way == Way::ByProvider) {

@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 
 /// An account with a payment provider.
 #[derive(Serialize, JsonSchema, Debug)]
+#[schemars(rename = "PaymentGateway")]
 struct Gateway {
     id: GatewayId,
     name: String,
@@ -68,7 +69,7 @@ impl Gateway {
 /// A gateway to be added.
 #[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "NewGateway")]
+#[schemars(rename = "NewPaymentGateway")]
 struct NewBody {
     name: Line<50>,
     /// The money it takes; the business's if nothing is said
@@ -80,7 +81,7 @@ struct NewBody {
 /// What is to be different.
 #[derive(Deserialize, JsonSchema, Debug)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "GatewayChange")]
+#[schemars(rename = "PaymentGatewayChange")]
 struct ChangeBody {
     name: Option<Line<50>>,
     /// Only those that change; null takes one away. A secret as it is shown stays as it is
