@@ -199,13 +199,13 @@ async fn what_waits_is_decided_once(engine: Engine) {
     assert!(one != two, "one of them decides it: {one} {two}");
     let undone = desk.decide(id, Use::GivenBack).await.unwrap_err().to_string();
     assert!(undone.contains("cannot be undone"), "{undone}");
-    let who = by();
+    let manager = by();
     let nothing = work_off_money(
         &desk.t.app,
         (desk.t.tenant, id),
         (Use::GivenBack, " ".to_owned()),
         None,
-        &who,
+        &manager,
         desk.t.now(),
     );
     assert!(matches!(nothing.await, Err(NotWorkedOff::NoReason)));
@@ -325,8 +325,9 @@ async fn what_renews_itself_waits_for_money_for_a_week(engine: Engine) {
     assert_eq!(desk.wallet().await, 50);
     // What is nobody's has no wallet.
     let (voucher, _) = desk.t.voucher("Day", None).await;
-    let who = by();
-    let nobodys = let_renew_itself(&desk.t.app, (desk.t.tenant, voucher), true, &who, desk.t.now());
+    let manager = by();
+    let nobodys =
+        let_renew_itself(&desk.t.app, (desk.t.tenant, voucher), true, &manager, desk.t.now());
     assert!(matches!(nobodys.await, Err(CannotRenew::Nobodys)));
     desk.close().await;
 }
