@@ -1,12 +1,13 @@
 # The front door. `make demo` shows what Lango does, `make test` proves it.
 # Both do all of their own set-up.
 
-.PHONY: help demo test bench bench-api bench-money bench-smoke clean-test-servers
+.PHONY: help demo test bench bench-api bench-money bench-radius bench-smoke clean-test-servers
 
 help:
 	@echo "make demo    watch customers pay by phone, be connected and cut on two simulated routers (about a minute)"
 	@echo "make test    everything that must hold: format, lints, docs, licences, all tests"
 	@echo "make bench   the figures, each with its ratio (release build, about ten minutes)"
+	@echo "make bench-radius   RADIUS beside FreeRADIUS 3.2, the same load for both (release build)"
 	@echo "make bench-api   the API under load, and a thousand listeners (release build)"
 	@echo "make bench-money how soon customers who paid are online, and a thousand payments at once"
 
@@ -29,6 +30,12 @@ bench-api:
 	@scripts/set-up build
 	cargo run --release --locked -p lango-server --example bench_api -- $(BENCH)
 
+# RADIUS beside FreeRADIUS: BENCH="--scale 0.1" is less of it, BENCH="--only pap" a part.
+bench-radius:
+	@scripts/set-up bench
+	cargo build --release --locked -p lango-server --example bench_radius
+	@scripts/bench-radius $(BENCH)
+
 # Purchases at a steady rate, then a thousand confirmations in a second: on SQLite, and on the private
 # PostgreSQL of the tests. BENCH="--scale 0.1 --seconds 30" is less of it.
 bench-money:
@@ -39,6 +46,8 @@ bench-money:
 bench-smoke:
 	cargo run --locked -p lango-server --example bench_engine -- --scale 0.01 --idle 3
 	cargo run --locked -p lango-server --example bench_api -- --scale 0.005 --seconds 5
+	cargo run --locked -p lango-server --example bench_radius -- --scale 0.01 --seconds 1 \
+	  --servers lango-sqlite --only interims
 	cargo run --locked -p lango-server --example bench_money -- --scale 0.06 --seconds 10
 
 clean-test-servers:

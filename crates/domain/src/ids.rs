@@ -177,6 +177,11 @@ impl IdSequence {
         Self { node, last: 0 }
     }
 
+    /// The smallest id of things that came into being at that time or later.
+    pub fn first_at<I: Id>(at: Timestamp) -> I {
+        I::from_raw(((at.micros() / 1000) << Self::COUNTER_BITS) << Self::NODE_BITS)
+    }
+
     /// The next id, for a thing that comes into being at `now`.
     pub fn next<I: Id>(&mut self, now: Timestamp) -> I {
         let earliest = (now.micros() / 1000) << Self::COUNTER_BITS;

@@ -202,6 +202,18 @@ impl PaymentState {
         }
     }
 
+    /// The provider's number of the money, if money came.
+    pub fn receipt(&self) -> Option<&str> {
+        match self {
+            PaymentState::Paid { receipt }
+            | PaymentState::Review { receipt, .. }
+            | PaymentState::Refunding { receipt }
+            | PaymentState::Refunded { receipt }
+            | PaymentState::RefundFailed { receipt, .. } => Some(receipt),
+            _ => None,
+        }
+    }
+
     /// Whether the payer may still be about to pay: a second charge now could be a double one.
     pub const fn is_open(&self) -> bool {
         matches!(self, PaymentState::Created | PaymentState::Submitting | PaymentState::Pending)

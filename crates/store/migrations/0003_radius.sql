@@ -12,7 +12,10 @@ CREATE TABLE nases (
   -- When it last sent something that another secret had signed.
   mistrusted_at {time},
   -- How far its clock was ahead of ours when it last said what time it is.
-  clock_ahead_seconds {int}
+  clock_ahead_seconds {int},
+  -- When it last reported of a session that it goes on: some never do, and their silence means
+  -- nothing.
+  interim_at {time}
 ) {strict};
 
 CREATE TABLE radius_sessions (
@@ -29,6 +32,9 @@ CREATE TABLE radius_sessions (
   address TEXT,
   started_at {time} NOT NULL,
   updated_at {time} NOT NULL,
+  -- The hour of it, by which silent sessions are found: an index by the instant would have to be
+  -- written anew with every report, and keep PostgreSQL from updating rows in place.
+  heard_in {time} NOT NULL,
   ended_at {time},
   cause TEXT,
   -- The highest that the NAS counted. Input is what the customer sent.
@@ -38,11 +44,16 @@ CREATE TABLE radius_sessions (
   -- How much of it the grant was told, and whether it must be told at every report.
   uptime_noted {int} NOT NULL,
   data_noted {int} NOT NULL,
-  metered {int} NOT NULL
+  metered {int} NOT NULL,
+  -- How much of it is in usage_hours: what lasts within its hour is written once, not twice.
+  input_counted {int} NOT NULL,
+  output_counted {int} NOT NULL,
+  -- Which writing this is: whoever remembers an older one must read again before he writes.
+  version {int} NOT NULL
 ) {strict};
 CREATE UNIQUE INDEX radius_sessions_by_key ON radius_sessions (key);
 CREATE INDEX radius_sessions_open ON radius_sessions (router_id, grant_id) WHERE ended_at IS NULL;
-CREATE INDEX radius_sessions_stale ON radius_sessions (updated_at) WHERE ended_at IS NULL;
+CREATE INDEX radius_sessions_stale ON radius_sessions (heard_in) WHERE ended_at IS NULL;
 
 -- What a grant used in an hour, for graphs.
 CREATE TABLE usage_hours (

@@ -80,7 +80,7 @@ CREATE TABLE payments (
 ) {strict};
 CREATE UNIQUE INDEX payments_ringing ON payments (ringing, tenant_id) WHERE ringing IS NOT NULL;
 CREATE UNIQUE INDEX payments_by_door ON payments (door_hash);
-CREATE INDEX payments_due ON payments (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX payments_due ON payments (gateway_id, next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX payments_by_provider_id ON payments (provider_id, gateway_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX payments_of_device ON payments (router_id, mac, id) WHERE mac IS NOT NULL;
 CREATE INDEX payments_of_phone ON payments (phone, tenant_id, id);
@@ -107,7 +107,7 @@ CREATE TABLE inbox (
   attempt {int} NOT NULL,
   outcome TEXT
 ) {strict};
-CREATE INDEX inbox_waiting ON inbox (work_at) WHERE work_at IS NOT NULL;
+CREATE INDEX inbox_waiting ON inbox (gateway_id, work_at) WHERE work_at IS NOT NULL;
 CREATE INDEX inbox_by_age ON inbox (tenant_id, id);
 CREATE INDEX inbox_of_payment ON inbox (payment_id, id) WHERE payment_id IS NOT NULL;
 
@@ -167,3 +167,18 @@ CREATE TABLE wallets (
   balance {int} NOT NULL CHECK (balance >= 0),
   PRIMARY KEY (tenant_id, customer_id, currency)
 ) {clustered};
+
+-- What renews itself from its customer's wallet, and when that is looked at next.
+CREATE TABLE auto_renewals (
+  grant_id {id} PRIMARY KEY REFERENCES grants (id),
+  tenant_id {int} NOT NULL REFERENCES tenants (id),
+  since {time} NOT NULL,
+  look_at {time} NOT NULL
+) {strict};
+CREATE INDEX auto_renewals_due ON auto_renewals (look_at);
+
+-- What was paid before there were books: it is money that came and was used.
+INSERT INTO money_in (id, tenant_id, provider, receipt, amount, currency, account, paid_at,
+  heard_at, state, grant_id)
+SELECT id, tenant_id, provider, receipt, amount, currency, '', paid_at, paid_at, 'used', grant_id
+FROM receipts;

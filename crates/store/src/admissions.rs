@@ -125,8 +125,9 @@ const DUE: Sql = listed!(
     "router_id = $1 AND next_attempt_at IS NOT NULL AND next_attempt_at <= $2 \
      ORDER BY next_attempt_at LIMIT $3"
 );
+// The plus keeps SQLite from walking all that ever was admitted at the router, by the key.
 const HANDED_OVER: Sql =
-    listed!("grant_id = $1 AND router_id = $2 AND password IS NOT NULL ORDER BY mac");
+    listed!("grant_id = $1 AND +router_id = $2 AND password IS NOT NULL ORDER BY mac");
 const WRITE: Sql = sql!(
     "INSERT INTO admissions (router_id, mac, tenant_id, grant_id, address, state, asked_at, \
      wanted_until, next_attempt_at, attempt, failures, last_error, moves, other_mac, connected_at, \

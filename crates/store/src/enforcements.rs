@@ -390,6 +390,13 @@ const SEEN: Sql = sql!(
      UNION ALL SELECT 0, COUNT(*), 0, 0 FROM freeradius_sessions \
      WHERE grant_id = $1 AND online = 1 GROUP BY grant_id"
 );
+const SEEN_OF: Sql = sql!(
+    sqlite: "SELECT grant_id, router_id, devices, uptime_seen, data_seen FROM enforcements \
+             WHERE grant_id IN (SELECT value FROM json_each($1))",
+    postgres: "SELECT grant_id, router_id, devices, uptime_seen, data_seen FROM enforcements \
+               WHERE grant_id = ANY (ARRAY(SELECT value::bigint \
+               FROM json_array_elements_text($1::json) value))",
+);
 const NOTE_SEEN: crate::Bulk = bulk!(
     sqlite: "UPDATE enforcements SET devices = $1, uptime_seen = $2, data_seen = $3 \
              WHERE router_id = $4 AND grant_id = $5",
@@ -435,6 +442,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     OF_GRANT,
     ROUTERS_OF_GRANT,
     SEEN,
+    SEEN_OF,
     UNCUT,
     COUNT_PENDING,
     OLDEST_PENDING,
@@ -580,6 +588,18 @@ pub async fn routers_of(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<RouterId>
 /// a router with the number 0.
 pub async fn seen(tx: &mut Tx<'_>, grant: GrantId) -> Result<Vec<Seen>, Error> {
     tx.all(SEEN, &args![grant]).await
+}
+
+/// What was last read of grants, on all their routers, in no order.
+pub async fn seen_of(tx: &mut Tx<'_>, grants: &[GrantId]) -> Result<Vec<(GrantId, Seen)>, Error> {
+    if grants.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(GrantId, RouterId, i64, Span, DataSize)> =
+        tx.all(SEEN_OF, &args![crate::json::id_list(grants)]).await?;
+    let read =
+        |(grant, router, devices, uptime, data)| (grant, Seen { router, devices, uptime, data });
+    Ok(rows.into_iter().map(read).collect())
 }
 
 /// Notes what was read of grants.

@@ -119,6 +119,8 @@ const COMPARED: Sql = sql!(
 );
 const NOTE_ERROR: Sql =
     sql!("UPDATE gateways SET last_error = $1, last_error_at = $2 WHERE id = $3");
+const NO_ERROR: Sql =
+    sql!("UPDATE gateways SET last_error = NULL, last_error_at = NULL WHERE id = $1");
 const TOKEN: Sql =
     sql!("SELECT token, expires_at, fetched_until FROM provider_tokens WHERE gateway_id = $1");
 const FIRST_FETCH: Sql = sql!(
@@ -146,6 +148,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     NEXT,
     COMPARED,
     NOTE_ERROR,
+    NO_ERROR,
     TOKEN,
     FIRST_FETCH,
     FETCH,
@@ -228,6 +231,11 @@ pub async fn note_error(
     now: Timestamp,
 ) -> Result<(), Error> {
     tx.execute(NOTE_ERROR, &args![error, now, id]).await.map(drop)
+}
+
+/// Notes that nothing is wrong with it.
+pub async fn no_error(tx: &mut Tx<'_>, id: GatewayId) -> Result<(), Error> {
+    tx.execute(NO_ERROR, &args![id]).await.map(drop)
 }
 
 /// What a gateway is let in by, if it ever was.

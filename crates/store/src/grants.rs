@@ -7,7 +7,9 @@ use lango_domain::grant::{Grant, Meter, Presence, State};
 use lango_domain::ids::{CustomerId, GrantId, Id, RouterId, TenantId};
 use lango_domain::language::Language;
 use lango_domain::mac_address::MacAddress;
+use lango_domain::plan::Terms;
 use lango_domain::time::Timestamp;
+use std::cell::RefCell;
 
 /// A grant as stored.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -119,7 +121,7 @@ impl FromRow for StoredGrant {
             plan: row.get(2)?,
             customer: row.get(3)?,
             kind: row.get(4)?,
-            terms: crate::json::read("terms.body", &row.get::<String>(6)?)?,
+            terms: terms(row.get(6)?)?,
             state: life.at,
             meter: life.meter,
             presence: life.presence,
@@ -130,6 +132,25 @@ impl FromRow for StoredGrant {
             (row.get(5)?, row.get(8)?, row.get(9)?, row.get(10)?);
         Ok(StoredGrant { grant, terms_id, label, router, version })
     }
+}
+
+/// Terms are few and come with every grant: what was read lately is not read again.
+fn terms(body: String) -> Result<Terms, Error> {
+    const KEPT: usize = 16;
+    thread_local! {
+        static READ: RefCell<Vec<(String, Terms)>> = const { RefCell::new(Vec::new()) };
+    }
+    READ.with_borrow_mut(|read| {
+        if let Some((_, terms)) = read.iter().find(|(known, _)| *known == body) {
+            return Ok(terms.clone());
+        }
+        let terms: Terms = crate::json::read("terms.body", &body)?;
+        if read.len() == KEPT {
+            read.clear();
+        }
+        read.push((body, terms.clone()));
+        Ok(terms)
+    })
 }
 
 impl FromRow for Listed {
@@ -269,6 +290,27 @@ const HELD_BY_IDS: Sql = held!(
     "g.id IN (SELECT value FROM json_each($1))",
     "g.id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text($1::json) value))"
 );
+const BY_IDS: Sql = sql!(
+    sqlite: "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
+             g.life, g.router_id, g.label, g.version FROM grants g \
+             JOIN terms t ON t.id = g.terms_id WHERE g.id IN (SELECT value FROM json_each($1))",
+    postgres: "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
+               g.life, g.router_id, g.label, g.version FROM grants g \
+               JOIN terms t ON t.id = g.terms_id WHERE g.id = ANY (ARRAY(SELECT value::bigint \
+               FROM json_array_elements_text($1::json) value))",
+);
+const TENANTS_OF: Sql = sql!(
+    sqlite: "SELECT id, tenant_id FROM grants WHERE id IN (SELECT value FROM json_each($1))",
+    postgres: "SELECT id, tenant_id FROM grants WHERE id = ANY (ARRAY(SELECT value::bigint \
+               FROM json_array_elements_text($1::json) value))",
+);
+const BY_LOGINS: Sql = sql!(
+    sqlite: "SELECT login_hash, id FROM grants WHERE tenant_id = $1 \
+             AND login_hash IN (SELECT unhex(value) FROM json_each($2))",
+    postgres: "SELECT login_hash, id FROM grants WHERE tenant_id = $1 \
+               AND login_hash = ANY (ARRAY(SELECT decode(value, 'hex') \
+               FROM json_array_elements_text($2::json) value))",
+);
 const OF_CUSTOMER: Sql = sql!(
     "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, g.life, \
      g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
@@ -365,6 +407,9 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     BY_LOGIN,
     HELD_BY_LOGINS,
     HELD_BY_IDS,
+    BY_IDS,
+    TENANTS_OF,
+    BY_LOGINS,
     OF_CUSTOMER,
     BY_LABEL,
     LISTED,
@@ -500,6 +545,34 @@ pub async fn held(tx: &mut Tx<'_>, ids: &[GrantId]) -> Result<Vec<Held>, Error> 
         return Ok(Vec::new());
     }
     tx.all(HELD_BY_IDS, &args![crate::json::id_list(ids)]).await
+}
+
+/// The grants with these ids, in no order.
+pub async fn with_ids(tx: &mut Tx<'_>, ids: &[GrantId]) -> Result<Vec<StoredGrant>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    tx.all(BY_IDS, &args![crate::json::id_list(ids)]).await
+}
+
+/// Whose these grants are, those that exist.
+pub async fn tenants_of(
+    tx: &mut Tx<'_>,
+    ids: &[GrantId],
+) -> Result<Vec<(GrantId, TenantId)>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    tx.all(TENANTS_OF, &args![crate::json::id_list(ids)]).await
+}
+
+/// The ids of the grants with these logins, by their keyed hashes, in no order.
+pub async fn by_logins(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    hashes: &[&[u8]],
+) -> Result<Vec<(Vec<u8>, GrantId)>, Error> {
+    tx.all(BY_LOGINS, &args![tenant, crate::json::hex_list(hashes)]).await
 }
 
 /// All grants of a customer.

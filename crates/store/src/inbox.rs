@@ -62,16 +62,32 @@ const PUT: crate::Bulk = bulk!(
                $8::bytea[], $9::bigint[]) \
                AS n (id, tenant, gateway, payment, door, source, headers, body, at)",
 );
+/// Steps from one gateway that has something due to the next, so that the length of a queue costs
+/// nothing.
+const WAITING: Sql = sql!(
+    "WITH RECURSIVE gateway (id) AS (SELECT MIN(gateway_id) FROM inbox WHERE work_at IS NOT NULL \
+     UNION ALL SELECT (SELECT MIN(w.gateway_id) FROM inbox w WHERE w.work_at IS NOT NULL \
+     AND w.gateway_id > gateway.id) FROM gateway WHERE gateway.id IS NOT NULL) \
+     SELECT id FROM (SELECT id, (SELECT MIN(w.work_at) FROM inbox w WHERE w.work_at IS NOT NULL \
+     AND w.gateway_id = gateway.id) AS due FROM gateway WHERE id IS NOT NULL) AS waiting \
+     WHERE due <= $1 ORDER BY due, id"
+);
 const CLAIM: Sql = sql!(
-    "WITH due AS (SELECT id FROM inbox WHERE work_at IS NOT NULL AND work_at <= $1 \
-     ORDER BY work_at, id LIMIT $2",
+    "WITH due AS (SELECT id FROM inbox WHERE gateway_id = $1 AND work_at IS NOT NULL \
+     AND work_at <= $2 ORDER BY work_at, id LIMIT $3",
     SKIP_LOCKED,
-    ") UPDATE inbox SET attempt = attempt + 1, work_at = $3 WHERE id IN (SELECT id FROM due) \
+    ") UPDATE inbox SET attempt = attempt + 1, work_at = $4 \
+     WHERE id IN (SELECT id FROM due) \
      RETURNING id, tenant_id, gateway_id, payment_id, door, source, headers, body, received_at, \
      work_at, attempt, outcome"
 );
-const NEXT: Sql =
-    sql!("SELECT work_at FROM inbox WHERE work_at IS NOT NULL ORDER BY work_at LIMIT 1");
+const NEXT: Sql = sql!(
+    "WITH RECURSIVE gateway (id) AS (SELECT MIN(gateway_id) FROM inbox WHERE work_at IS NOT NULL \
+     UNION ALL SELECT (SELECT MIN(w.gateway_id) FROM inbox w WHERE w.work_at IS NOT NULL \
+     AND w.gateway_id > gateway.id) FROM gateway WHERE gateway.id IS NOT NULL) \
+     SELECT MIN(due) FROM (SELECT (SELECT MIN(w.work_at) FROM inbox w WHERE w.work_at IS NOT NULL \
+     AND w.gateway_id = gateway.id) AS due FROM gateway WHERE id IS NOT NULL) AS waiting"
+);
 const DONE: Sql =
     sql!("UPDATE inbox SET work_at = NULL, outcome = $1 WHERE id = $2 AND attempt = $3");
 const LATER: Sql =
@@ -90,10 +106,26 @@ const PAGE_FORWARDS: Sql = sql!(
      work_at, attempt, outcome FROM inbox WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3"
 );
 const FORGET: Sql = sql!("DELETE FROM inbox WHERE id > $1 AND id < $2 AND work_at IS NULL");
+const OUTCOMES: Sql = sql!(
+    "SELECT gateway_id, outcome, received_at FROM inbox WHERE tenant_id = $1 AND id > $2 \
+     AND outcome IS NOT NULL ORDER BY id DESC LIMIT $3"
+);
+const COUNT_WAITING: Sql = sql!("SELECT COUNT(*) FROM inbox WHERE work_at IS NOT NULL");
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] =
-    &[CLAIM, NEXT, DONE, LATER, OF_PAYMENT, PAGE, PAGE_FORWARDS, FORGET];
+pub(crate) const STATEMENTS: &[Sql] = &[
+    WAITING,
+    CLAIM,
+    NEXT,
+    DONE,
+    LATER,
+    OF_PAYMENT,
+    PAGE,
+    PAGE_FORWARDS,
+    FORGET,
+    OUTCOMES,
+    COUNT_WAITING,
+];
 /// Bulk statements that the tests prepare on both databases.
 pub(crate) const BULKS: &[crate::Bulk] = &[PUT];
 
@@ -113,19 +145,25 @@ pub async fn put(tx: &mut Tx<'_>, letters: &[Letter]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Claims messages to be worked off, until `lease`.
+/// The gateways that have something due, whoever waits longest first.
+pub async fn waiting(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<GatewayId>, Error> {
+    tx.all(WAITING, &args![now]).await
+}
+
+/// Claims a gateway's messages to be worked off, until `lease`.
 pub async fn claim(
     tx: &mut Tx<'_>,
+    gateway: GatewayId,
     now: Timestamp,
     lease: Timestamp,
     limit: i64,
 ) -> Result<Vec<Letter>, Error> {
-    tx.all(CLAIM, &args![now, limit, lease]).await
+    tx.all(CLAIM, &args![gateway, now, limit, lease]).await
 }
 
 /// When one is to be worked off next.
 pub async fn next(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
-    tx.optional(NEXT, &[]).await
+    tx.one(NEXT, &[]).await
 }
 
 /// Settles a message. False if somebody else has it by now: then nothing may follow from it.
@@ -168,4 +206,20 @@ pub async fn listed(
 /// Forgets messages between two that are done. Returns how many.
 pub async fn forget(tx: &mut Tx<'_>, after: InboxId, before: InboxId) -> Result<u64, Error> {
     tx.execute(FORGET, &args![after, before]).await
+}
+
+/// What became of a business's last messages after the one given, latest first: by which gateway
+/// each came, its outcome, and when it came.
+pub async fn outcomes(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    after: InboxId,
+    limit: i64,
+) -> Result<Vec<(GatewayId, String, Timestamp)>, Error> {
+    tx.all(OUTCOMES, &args![tenant, after, limit]).await
+}
+
+/// How many messages are to be worked off, over all businesses.
+pub async fn count_waiting(tx: &mut Tx<'_>) -> Result<i64, Error> {
+    tx.one(COUNT_WAITING, &[]).await
 }

@@ -129,9 +129,24 @@ const SPEND: Sql = sql!(
 );
 const WALLET: Sql =
     sql!("SELECT balance FROM wallets WHERE tenant_id = $1 AND customer_id = $2 AND currency = $3");
+const WALLETS: Sql = sql!(
+    "SELECT balance, currency FROM wallets WHERE tenant_id = $1 AND customer_id = $2 \
+     ORDER BY currency"
+);
+const WALLET_LINES: Sql = sql!(
+    "SELECT id, at, amount, currency, what FROM postings WHERE tenant_id = $1 \
+     AND account = 'wallet' AND owner_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4"
+);
+const WALLETS_OFF: Sql = sql!(
+    "SELECT COUNT(*) FROM (SELECT owner, currency FROM \
+     (SELECT customer_id AS owner, currency, balance AS amount FROM wallets WHERE tenant_id = $1 \
+     UNION ALL SELECT owner_id, currency, amount FROM postings WHERE tenant_id = $1 \
+     AND account = 'wallet') AS compared GROUP BY owner, currency HAVING SUM(amount) <> 0) AS off"
+);
 
 /// Statements that the tests prepare on both databases.
-pub(crate) const STATEMENTS: &[Sql] = &[BALANCES, UNBALANCED, CREDIT, SPEND, WALLET];
+pub(crate) const STATEMENTS: &[Sql] =
+    &[BALANCES, UNBALANCED, CREDIT, SPEND, WALLET, WALLETS, WALLET_LINES, WALLETS_OFF];
 /// Bulk statements that the tests prepare on both databases.
 pub(crate) const BULKS: &[crate::Bulk] = &[POST];
 
@@ -182,4 +197,57 @@ pub async fn balances(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Balance>,
 /// How many entries do not add up to nothing: always none.
 pub async fn count_unbalanced(tx: &mut Tx<'_>, tenant: TenantId) -> Result<i64, Error> {
     tx.one(UNBALANCED, &args![tenant]).await
+}
+
+/// All that a customer has with us, by currency.
+pub async fn wallets(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    customer: CustomerId,
+) -> Result<Vec<Money>, Error> {
+    let all: Vec<(i64, Currency)> = tx.all(WALLETS, &args![tenant, customer]).await?;
+    Ok(all.into_iter().map(|(amount, currency)| Money::new(amount, currency)).collect())
+}
+
+/// What came into a wallet or went out of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WalletLine {
+    /// Its identity.
+    pub id: PostingId,
+    /// When.
+    pub at: Timestamp,
+    /// How much came; negative if it went.
+    pub amount: Money,
+    /// What for.
+    pub what: String,
+}
+
+impl FromRow for WalletLine {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        // Credit is negative in the books; for whoever owns the wallet it is more.
+        let amount: i64 = row.get(2)?;
+        Ok(WalletLine {
+            id: row.get(0)?,
+            at: row.get(1)?,
+            amount: Money::new(-amount, row.get(3)?),
+            what: row.get(4)?,
+        })
+    }
+}
+
+/// The lines of a customer's wallet, latest first, before the one given.
+pub async fn wallet_lines(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    customer: CustomerId,
+    before: Option<PostingId>,
+    limit: i64,
+) -> Result<Vec<WalletLine>, Error> {
+    let before = before.unwrap_or(PostingId::from_raw(i64::MAX));
+    tx.all(WALLET_LINES, &args![tenant, customer, before, limit]).await
+}
+
+/// How many wallets hold something else than their lines add up to: always none.
+pub async fn count_wallets_off(tx: &mut Tx<'_>, tenant: TenantId) -> Result<i64, Error> {
+    tx.one(WALLETS_OFF, &args![tenant]).await
 }

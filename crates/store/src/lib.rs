@@ -38,6 +38,7 @@ pub mod payments;
 pub mod plans;
 pub mod radius;
 pub mod receipts;
+pub mod renewals;
 pub mod requests;
 pub mod resellers;
 pub mod routers;

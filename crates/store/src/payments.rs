@@ -53,7 +53,7 @@ pub struct Payment {
     pub language: Language,
     /// When it was intended.
     pub created_at: Timestamp,
-    /// When the provider was first asked.
+    /// When the provider was asked for it; again, if it surely did not hear it.
     pub submitted_at: Option<Timestamp>,
     /// When it was paid, failed or given up.
     pub settled_at: Option<Timestamp>,
@@ -123,16 +123,30 @@ const SAVE: Sql = sql!(
      grant_id = $5, submitted_at = $6, settled_at = $7, next_attempt_at = $8, last_error = $9, \
      ringing = $10, version = version + 1 WHERE id = $11 AND version = $12"
 );
+/// Steps from one gateway that has something due to the next, so that the length of a queue costs
+/// nothing.
+const WAITING: Sql = sql!(
+    "WITH RECURSIVE gateway (id) AS (SELECT MIN(gateway_id) FROM payments WHERE next_attempt_at IS NOT NULL \
+     UNION ALL SELECT (SELECT MIN(w.gateway_id) FROM payments w WHERE w.next_attempt_at IS NOT NULL \
+     AND w.gateway_id > gateway.id) FROM gateway WHERE gateway.id IS NOT NULL) \
+     SELECT id FROM (SELECT id, (SELECT MIN(w.next_attempt_at) FROM payments w WHERE w.next_attempt_at IS NOT NULL \
+     AND w.gateway_id = gateway.id) AS due FROM gateway WHERE id IS NOT NULL) AS waiting \
+     WHERE due <= $1 ORDER BY due, id"
+);
 const CLAIM: Sql = sql!(
-    "WITH due AS (SELECT id FROM payments WHERE next_attempt_at IS NOT NULL \
-     AND next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT $2",
+    "WITH due AS (SELECT id FROM payments WHERE gateway_id = $1 AND next_attempt_at IS NOT NULL \
+     AND next_attempt_at <= $2 ORDER BY next_attempt_at LIMIT $3",
     SKIP_LOCKED,
-    ") UPDATE payments SET attempt = attempt + 1, next_attempt_at = $3, version = version + 1 \
-     WHERE id IN (SELECT id FROM due) RETURNING id"
+    ") UPDATE payments SET attempt = attempt + 1, next_attempt_at = $4, version = version + 1 \
+     WHERE id IN (SELECT id FROM due) \
+     RETURNING id"
 );
 const NEXT: Sql = sql!(
-    "SELECT next_attempt_at FROM payments WHERE next_attempt_at IS NOT NULL \
-     ORDER BY next_attempt_at LIMIT 1"
+    "WITH RECURSIVE gateway (id) AS (SELECT MIN(gateway_id) FROM payments WHERE next_attempt_at IS NOT NULL \
+     UNION ALL SELECT (SELECT MIN(w.gateway_id) FROM payments w WHERE w.next_attempt_at IS NOT NULL \
+     AND w.gateway_id > gateway.id) FROM gateway WHERE gateway.id IS NOT NULL) \
+     SELECT MIN(due) FROM (SELECT (SELECT MIN(w.next_attempt_at) FROM payments w WHERE w.next_attempt_at IS NOT NULL \
+     AND w.gateway_id = gateway.id) AS due FROM gateway WHERE id IS NOT NULL) AS waiting"
 );
 const BY_ID: Sql = select!("WHERE id = $1");
 const RINGING: Sql = select!("WHERE ringing = $1 AND tenant_id = $2");
@@ -148,11 +162,17 @@ const PAGE_IN_STATE: Sql =
     select!("WHERE tenant_id = $1 AND state = $2 AND id < $3 ORDER BY id DESC LIMIT $4");
 const PAGE_IN_STATE_FORWARDS: Sql =
     select!("WHERE tenant_id = $1 AND state = $2 AND id > $3 ORDER BY id LIMIT $4");
+const BY_STATE: Sql = sql!(
+    "SELECT state, COUNT(*) FROM (SELECT state FROM payments WHERE tenant_id = $1 AND id > $2 \
+     ORDER BY id LIMIT $3) AS lately GROUP BY state"
+);
 
 /// Statements that the tests prepare on both databases.
 pub(crate) const STATEMENTS: &[Sql] = &[
+    BY_STATE,
     INSERT,
     SAVE,
+    WAITING,
     CLAIM,
     NEXT,
     BY_ID,
@@ -232,19 +252,25 @@ pub async fn save(tx: &mut Tx<'_>, payment: &Payment) -> Result<(), Error> {
     crate::written_once(rows, "changing a payment")
 }
 
-/// Claims payments of which the provider is to be asked, until `lease`.
+/// The gateways that have something due, whoever waits longest first.
+pub async fn waiting(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<GatewayId>, Error> {
+    tx.all(WAITING, &args![now]).await
+}
+
+/// Claims a gateway's payments of which the provider is to be asked, until `lease`.
 pub async fn claim(
     tx: &mut Tx<'_>,
+    gateway: GatewayId,
     now: Timestamp,
     lease: Timestamp,
     limit: i64,
 ) -> Result<Vec<PaymentId>, Error> {
-    tx.all(CLAIM, &args![now, limit, lease]).await
+    tx.all(CLAIM, &args![gateway, now, limit, lease]).await
 }
 
 /// When a provider is to be asked next.
 pub async fn next(tx: &mut Tx<'_>) -> Result<Option<Timestamp>, Error> {
-    tx.optional(NEXT, &[]).await
+    tx.one(NEXT, &[]).await
 }
 
 /// One, if there is such a one.
@@ -329,4 +355,14 @@ pub async fn listed(
             tx.all(PAGE_IN_STATE, &args![tenant, state, from, limit]).await
         }
     }
+}
+
+/// How many of a business's payments after the one given are in which state.
+pub async fn by_state(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    after: PaymentId,
+) -> Result<Vec<(String, i64)>, Error> {
+    const MOST: i64 = 100_000;
+    tx.all(BY_STATE, &args![tenant, after, MOST]).await
 }

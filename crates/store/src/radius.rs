@@ -46,6 +46,12 @@ pub struct RadiusSession {
     pub data_noted: DataSize,
     /// Whether the grant must hear every report: its time online or its data is limited.
     pub metered: bool,
+    /// How much of what the customer sent the usage by the hour has; [`go_on`] lets it be.
+    pub input_counted: DataSize,
+    /// The same of what he received.
+    pub output_counted: DataSize,
+    /// Which writing of it was read; none yet is zero.
+    pub version: i64,
 }
 
 impl FromRow for RadiusSession {
@@ -69,6 +75,9 @@ impl FromRow for RadiusSession {
             uptime_noted: row.get(15)?,
             data_noted: row.get(16)?,
             metered: row.get(17)?,
+            input_counted: row.get(18)?,
+            output_counted: row.get(19)?,
+            version: row.get(20)?,
         })
     }
 }
@@ -185,6 +194,8 @@ pub struct Nas {
     pub mistrusted_at: Option<Timestamp>,
     /// How far its clock was ahead of ours when it last said what time it is, in seconds.
     pub clock_ahead_seconds: Option<i64>,
+    /// When it last reported of a session that it goes on; some never do.
+    pub interim_at: Option<Timestamp>,
 }
 
 impl FromRow for Nas {
@@ -196,6 +207,7 @@ impl FromRow for Nas {
             proven_at: row.get(3)?,
             mistrusted_at: row.get(4)?,
             clock_ahead_seconds: row.get(5)?,
+            interim_at: row.get(6)?,
         })
     }
 }
@@ -207,12 +219,14 @@ macro_rules! session {
             sqlite: concat!(
                 "SELECT id, tenant_id, router_id, grant_id, key, identifiers, mac, address, \
                  started_at, updated_at, ended_at, cause, uptime, input, output, uptime_noted, \
-                 data_noted, metered FROM radius_sessions WHERE ", $sqlite
+                 data_noted, metered, input_counted, output_counted, version \
+                 FROM radius_sessions WHERE ", $sqlite
             ),
             postgres: concat!(
                 "SELECT id, tenant_id, router_id, grant_id, key, identifiers, mac, address, \
                  started_at, updated_at, ended_at, cause, uptime, input, output, uptime_noted, \
-                 data_noted, metered FROM radius_sessions WHERE ", $postgres
+                 data_noted, metered, input_counted, output_counted, version \
+                 FROM radius_sessions WHERE ", $postgres
             ),
         )
     };
@@ -238,35 +252,68 @@ const OPEN_OF_GRANTS: Sql = session!(
      AND grant_id = ANY (ARRAY(SELECT value::bigint \
      FROM json_array_elements_text($1::json) value))))"
 );
-const STALE: Sql = session!("ended_at IS NULL AND updated_at < $1 ORDER BY updated_at LIMIT $2");
+// Where nobody ever reports of what goes on, silence means nothing for long.
+const STALE: Sql = session!(
+    "ended_at IS NULL AND heard_in <= $1 AND updated_at < $2 AND (updated_at < $3 OR uptime > 0 \
+     OR router_id IN (SELECT router_id FROM nases WHERE interim_at IS NOT NULL)) \
+     ORDER BY heard_in LIMIT $4"
+);
 const SAVE: crate::Bulk = bulk!(
     sqlite: "INSERT INTO radius_sessions (id, tenant_id, router_id, grant_id, key, identifiers, \
              mac, address, started_at, updated_at, ended_at, cause, uptime, input, output, \
-             uptime_noted, data_noted, metered) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-             $11, $12, $13, $14, $15, $16, $17, $18) \
+             uptime_noted, data_noted, metered, heard_in, input_counted, output_counted, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+             $18, $19, $20, $21, $22) \
              ON CONFLICT (id) DO UPDATE SET key = excluded.key, \
              identifiers = excluded.identifiers, mac = excluded.mac, address = excluded.address, \
              started_at = excluded.started_at, updated_at = excluded.updated_at, \
              ended_at = excluded.ended_at, cause = excluded.cause, uptime = excluded.uptime, \
              input = excluded.input, output = excluded.output, \
              uptime_noted = excluded.uptime_noted, data_noted = excluded.data_noted, \
-             metered = excluded.metered",
+             metered = excluded.metered, heard_in = excluded.heard_in, \
+             input_counted = excluded.input_counted, output_counted = excluded.output_counted, \
+             version = excluded.version WHERE radius_sessions.version = excluded.version - 1",
     postgres: "INSERT INTO radius_sessions (id, tenant_id, router_id, grant_id, key, \
                identifiers, mac, address, started_at, updated_at, ended_at, cause, uptime, input, \
-               output, uptime_noted, data_noted, metered) SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], \
+               output, uptime_noted, data_noted, metered, heard_in, input_counted, \
+               output_counted, version) \
+               SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], \
                $4::bigint[], $5::bytea[], $6::bytea[], $7::text[], $8::text[], $9::bigint[], \
                $10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::bigint[], \
-               $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[]) \
+               $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], \
+               $20::bigint[], $21::bigint[], $22::bigint[]) \
                ON CONFLICT (id) DO UPDATE SET key = excluded.key, \
                identifiers = excluded.identifiers, mac = excluded.mac, \
                address = excluded.address, started_at = excluded.started_at, \
                updated_at = excluded.updated_at, ended_at = excluded.ended_at, \
                cause = excluded.cause, uptime = excluded.uptime, input = excluded.input, \
                output = excluded.output, uptime_noted = excluded.uptime_noted, \
-               data_noted = excluded.data_noted, metered = excluded.metered",
+               data_noted = excluded.data_noted, metered = excluded.metered, \
+               heard_in = excluded.heard_in, input_counted = excluded.input_counted, \
+               output_counted = excluded.output_counted, version = excluded.version \
+               WHERE radius_sessions.version = excluded.version - 1",
+);
+// What no index but the hour's depends on: most reports change nothing else, and SQLite writes an
+// index anew for every column that a statement names, whether its value changes or not.
+const GO_ON: crate::Bulk = bulk!(
+    sqlite: "UPDATE radius_sessions SET identifiers = $1, mac = $2, address = $3, \
+             started_at = $4, updated_at = $5, uptime = $6, input = $7, output = $8, \
+             uptime_noted = $9, data_noted = $10, metered = $11, version = $12 \
+             WHERE id = $13 AND version = $12 - 1",
+    postgres: "UPDATE radius_sessions SET identifiers = n.identifiers, mac = n.mac, \
+               address = n.address, started_at = n.started_at, updated_at = n.updated_at, \
+               uptime = n.uptime, input = n.input, output = n.output, \
+               uptime_noted = n.uptime_noted, data_noted = n.data_noted, metered = n.metered, \
+               version = n.version \
+               FROM UNNEST($1::bytea[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], \
+               $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], \
+               $11::bigint[], $12::bigint[], $13::bigint[]) AS n (identifiers, mac, address, \
+               started_at, updated_at, uptime, input, output, uptime_noted, data_noted, metered, \
+               version, id) \
+               WHERE radius_sessions.id = n.id AND radius_sessions.version = n.version - 1",
 );
 const METER: Sql = sql!(
-    "UPDATE radius_sessions SET metered = $1 \
+    "UPDATE radius_sessions SET metered = $1, version = version + 1 \
      WHERE router_id = $2 AND grant_id = $3 AND ended_at IS NULL"
 );
 const ADD_USAGE: crate::Bulk = bulk!(
@@ -280,12 +327,30 @@ const ADD_USAGE: crate::Bulk = bulk!(
                input = usage_hours.input + excluded.input, \
                output = usage_hours.output + excluded.output",
 );
-// An hour and a day have so many microseconds; what overlaps the time asked for counts.
+// An hour and a day have so many microseconds; what overlaps the time asked for counts. What
+// lasting sessions used since their hour began is with them.
 const USAGE: Sql = sql!(
-    "SELECT hour, hour + 3600000000, input, output FROM usage_hours \
-     WHERE grant_id = $1 AND hour > $2 - 3600000000 AND hour < $3 UNION ALL \
-     SELECT day, day + 86400000000, input, output FROM usage_days \
-     WHERE grant_id = $1 AND day > $2 - 86400000000 AND day < $3 ORDER BY 1"
+    sqlite: "SELECT hour, hour + 3600000000, CAST(SUM(input) AS BIGINT), \
+             CAST(SUM(output) AS BIGINT) FROM (SELECT hour, input, output FROM usage_hours \
+             WHERE grant_id = $1 AND hour > $2 - 3600000000 AND hour < $3 UNION ALL \
+             SELECT heard_in, input - input_counted, output - output_counted \
+             FROM radius_sessions WHERE ended_at IS NULL AND heard_in > $2 - 3600000000 \
+             AND heard_in < $3 AND (input > input_counted OR output > output_counted) \
+             AND id IN (SELECT id FROM sessions WHERE ended_at IS NULL AND grant_id = $1)) AS told \
+             GROUP BY hour UNION ALL \
+             SELECT day, day + 86400000000, input, output FROM usage_days \
+             WHERE grant_id = $1 AND day > $2 - 86400000000 AND day < $3 ORDER BY 1",
+    postgres: "SELECT hour, hour + 3600000000, CAST(SUM(input) AS BIGINT), \
+             CAST(SUM(output) AS BIGINT) FROM (SELECT hour, input, output FROM usage_hours \
+             WHERE grant_id = $1 AND hour > $2 - 3600000000 AND hour < $3 UNION ALL \
+             SELECT heard_in, input - input_counted, output - output_counted \
+             FROM radius_sessions WHERE ended_at IS NULL AND heard_in > $2 - 3600000000 \
+             AND heard_in < $3 AND (input > input_counted OR output > output_counted) \
+             AND id = ANY (ARRAY(SELECT id FROM sessions WHERE ended_at IS NULL \
+             AND grant_id = $1))) AS told \
+             GROUP BY hour UNION ALL \
+             SELECT day, day + 86400000000, input, output FROM usage_days \
+             WHERE grant_id = $1 AND day > $2 - 86400000000 AND day < $3 ORDER BY 1",
 );
 // Whoever takes rows away adds them up: of two that roll up at the same time, each counts its own.
 const TAKE_HOURS: Sql = sql!(
@@ -341,24 +406,25 @@ const OVERDUE_OF_GRANT: Sql = sql!(
      AND due_at <= $3"
 );
 const NASES: Sql = sql!(
-    "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds \
-     FROM nases ORDER BY router_id"
+    "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds, \
+     interim_at FROM nases ORDER BY router_id"
 );
 const NASES_OF_TENANT: Sql = sql!(
-    "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds \
-     FROM nases WHERE tenant_id = $1 ORDER BY router_id"
+    "SELECT router_id, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds, \
+     interim_at FROM nases WHERE tenant_id = $1 ORDER BY router_id"
 );
 // What is learned never undoes what a person said.
 const KEEP_NAS: Sql = sql!(
     "INSERT INTO nases (router_id, tenant_id, signature, heard_at, proven_at, mistrusted_at, \
-     clock_ahead_seconds) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+     clock_ahead_seconds, interim_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
      ON CONFLICT (router_id) DO UPDATE SET \
      signature = CASE nases.signature WHEN 'learning' THEN excluded.signature \
                  ELSE nases.signature END, \
      heard_at = COALESCE(excluded.heard_at, nases.heard_at), \
      proven_at = COALESCE(excluded.proven_at, nases.proven_at), \
      mistrusted_at = COALESCE(excluded.mistrusted_at, nases.mistrusted_at), \
-     clock_ahead_seconds = COALESCE(excluded.clock_ahead_seconds, nases.clock_ahead_seconds)"
+     clock_ahead_seconds = COALESCE(excluded.clock_ahead_seconds, nases.clock_ahead_seconds), \
+     interim_at = COALESCE(excluded.interim_at, nases.interim_at)"
 );
 const SAY_SIGNATURE: Sql = sql!(
     "INSERT INTO nases (router_id, tenant_id, signature) VALUES ($1, $2, $3) \
@@ -391,7 +457,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
 ];
 
 /// Bulk statements, for the same tests.
-pub(crate) const BULKS: &[crate::Bulk] = &[SAVE, ADD_USAGE, ADD_DAYS];
+pub(crate) const BULKS: &[crate::Bulk] = &[SAVE, GO_ON, ADD_USAGE, ADD_DAYS];
 
 /// The sessions with these keys.
 pub async fn by_keys(tx: &mut Tx<'_>, keys: &[&[u8]]) -> Result<Vec<RadiusSession>, Error> {
@@ -434,13 +500,15 @@ pub async fn open_of_grant(
     tx.all(OPEN_OF_GRANT, &args![router, grant]).await
 }
 
-/// Sessions that last and of which nothing was heard since `before`, longest silent first.
+/// Sessions that last and of which nothing was heard since `before`, those of older hours first. On
+/// a NAS that never reported of a session that goes on: nothing since `long_before`.
 pub async fn stale(
     tx: &mut Tx<'_>,
     before: Timestamp,
+    long_before: Timestamp,
     limit: i64,
 ) -> Result<Vec<RadiusSession>, Error> {
-    tx.all(STALE, &args![before, limit]).await
+    tx.all(STALE, &args![hour(before), before, long_before, limit]).await
 }
 
 /// A session as a row of a bulk.
@@ -468,6 +536,40 @@ impl ToArgs for Saved<'_> {
             s.uptime_noted.to_arg(),
             s.data_noted.to_arg(),
             Arg::Int(i64::from(s.metered)),
+            Arg::Int(hour(s.updated_at).micros()),
+            s.input_counted.to_arg(),
+            s.output_counted.to_arg(),
+            Arg::Int(s.version + 1),
+        ]
+    }
+}
+
+/// The hour in which an instant lies, as usage is counted.
+pub fn hour(at: Timestamp) -> Timestamp {
+    const HOUR: i64 = 3_600_000_000;
+    Timestamp::from_micros(at.micros() - at.micros().rem_euclid(HOUR))
+}
+
+/// The same for one that just goes on.
+struct GoingOn<'s>(&'s RadiusSession);
+
+impl ToArgs for GoingOn<'_> {
+    fn to_args(&self) -> Vec<Arg<'_>> {
+        let s = self.0;
+        vec![
+            s.identifiers.to_arg(),
+            s.mac.map_or(Arg::Null, |mac| Arg::Text(mac.to_string().into())),
+            s.address.to_arg(),
+            Arg::Int(s.started_at.micros()),
+            Arg::Int(s.updated_at.micros()),
+            s.uptime.to_arg(),
+            s.input.to_arg(),
+            s.output.to_arg(),
+            s.uptime_noted.to_arg(),
+            s.data_noted.to_arg(),
+            Arg::Int(i64::from(s.metered)),
+            Arg::Int(s.version + 1),
+            Arg::Int(s.id.raw()),
         ]
     }
 }
@@ -475,10 +577,36 @@ impl ToArgs for Saved<'_> {
 /// Writes sessions, new ones and known ones. No two of one call may have one id.
 ///
 /// # Errors
-/// [`Error::Conflict`] on `radius_sessions(key)` if another node wrote one of them meanwhile.
-pub async fn save(tx: &mut Tx<'_>, sessions: &[RadiusSession]) -> Result<(), Error> {
+/// [`Error::Conflict`] on `radius_sessions(key)` if another node wrote one of them meanwhile, and
+/// [`Error::Retry`] if one is not as it was when it was read.
+pub async fn save(tx: &mut Tx<'_>, sessions: &mut [RadiusSession]) -> Result<(), Error> {
     let rows: Vec<_> = sessions.iter().map(Saved).collect();
-    tx.bulk(SAVE, &rows).await.map(drop)
+    let written = tx.bulk(SAVE, &rows).await?;
+    note_written(written, sessions)
+}
+
+fn note_written(written: u64, sessions: &mut [RadiusSession]) -> Result<(), Error> {
+    if written != sessions.len() as u64 {
+        return Err(Error::changed_meanwhile("writing sessions"));
+    }
+    sessions.iter_mut().for_each(|session| session.version += 1);
+    Ok(())
+}
+
+/// Writes sessions that lasted when they were read and last still, in the same hour: much cheaper
+/// than [`save`]. Sessions of which another hour heard last are for [`save`].
+///
+/// # Errors
+/// [`Error::Retry`] if one is not as it was when it was read.
+pub async fn go_on(tx: &mut Tx<'_>, sessions: &mut [RadiusSession]) -> Result<(), Error> {
+    let rows: Vec<_> = sessions.iter().map(GoingOn).collect();
+    let written = tx.bulk(GO_ON, &rows).await?;
+    note_written(written, sessions)
+}
+
+/// Whether two instants are of one hour, as [`go_on`] asks it.
+pub fn is_same_hour(one: Timestamp, other: Timestamp) -> bool {
+    hour(one) == hour(other)
 }
 
 /// Says whether a grant must hear every report of its sessions on a NAS.
@@ -600,7 +728,7 @@ pub async fn nases_of_tenant(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Na
 /// Keeps how a NAS stands with us. What is none here stays as it was, and so does a signature that
 /// is no longer being learned.
 pub async fn keep_nas(tx: &mut Tx<'_>, tenant: TenantId, nas: &Nas) -> Result<(), Error> {
-    let Nas { router, signature, heard_at, proven_at, mistrusted_at, clock_ahead_seconds } = nas;
+    let Nas { router, signature, heard_at, proven_at, mistrusted_at, .. } = nas;
     let row = args![
         *router,
         tenant,
@@ -608,7 +736,8 @@ pub async fn keep_nas(tx: &mut Tx<'_>, tenant: TenantId, nas: &Nas) -> Result<()
         *heard_at,
         *proven_at,
         *mistrusted_at,
-        *clock_ahead_seconds
+        nas.clock_ahead_seconds,
+        nas.interim_at
     ];
     tx.execute(KEEP_NAS, &row).await.map(drop)
 }

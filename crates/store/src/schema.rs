@@ -63,6 +63,7 @@ pub fn statements() -> Vec<Sql> {
         crate::inbox::STATEMENTS,
         crate::money_in::STATEMENTS,
         crate::ledger::STATEMENTS,
+        crate::renewals::STATEMENTS,
         crate::trials::STATEMENTS,
         crate::resellers::STATEMENTS,
         crate::batches::STATEMENTS,
@@ -85,9 +86,11 @@ pub fn bulks() -> Vec<Bulk> {
         crate::activity::BULKS,
         crate::tasks::BULKS,
         crate::webhooks::BULKS,
+        crate::sessions::BULKS,
         crate::radius::BULKS,
         crate::inbox::BULKS,
         crate::ledger::BULKS,
+        crate::renewals::BULKS,
         crate::batches::BULKS,
     ]
     .concat()

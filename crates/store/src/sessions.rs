@@ -1,10 +1,11 @@
 //! Sessions and devices: who was connected where, as routers told it.
 
-use crate::{Error, FromRow, Order, Row, Sql, Tx, args, sql};
+use crate::{Arg, Error, FromRow, Order, Row, Sql, ToArg, ToArgs, Tx, args, bulk, sql};
 use lango_domain::ids::{GrantId, Id, RouterId, SessionId, TenantId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
+use std::collections::BTreeMap;
 
 /// A connection seen on a router.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
@@ -102,15 +103,27 @@ const DEVICE: Sql = sql!(
     "SELECT mac, grant_id, first_seen_at, last_seen_at, retired_at FROM devices \
      WHERE tenant_id = $1 AND mac = $2"
 );
-const OPEN: Sql = sql!(
-    "INSERT INTO sessions (id, tenant_id, router_id, grant_id, mac, address, started_at, uptime, \
-     data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+const OPEN: crate::Bulk = bulk!(
+    sqlite: "INSERT INTO sessions (id, tenant_id, router_id, grant_id, mac, address, started_at, \
+             uptime, data) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    postgres: "INSERT INTO sessions (id, tenant_id, router_id, grant_id, mac, address, started_at, \
+               uptime, data) SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], \
+               $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[])",
 );
 const CLOSE: Sql = sql!(
     "UPDATE sessions SET ended_at = $1, uptime = $2, data = $3 WHERE id = $4 AND ended_at IS NULL"
 );
-const SETTLE: Sql = sql!("UPDATE sessions SET ended_at = $1, uptime = $2, data = $3 WHERE id = $4");
-const REOPEN: Sql = sql!("UPDATE sessions SET ended_at = NULL WHERE id = $1");
+const REOPEN: crate::Bulk = bulk!(
+    sqlite: "UPDATE sessions SET ended_at = NULL WHERE id = $1",
+    postgres: "UPDATE sessions SET ended_at = NULL FROM UNNEST($1::bigint[]) AS n (id) \
+               WHERE sessions.id = n.id",
+);
+const SETTLE: crate::Bulk = bulk!(
+    sqlite: "UPDATE sessions SET ended_at = $1, uptime = $2, data = $3 WHERE id = $4",
+    postgres: "UPDATE sessions SET ended_at = n.ended_at, uptime = n.uptime, data = n.data \
+               FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) \
+               AS n (ended_at, uptime, data, id) WHERE sessions.id = n.id",
+);
 const OPEN_ON: Sql = sql!(
     "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
      FROM sessions WHERE router_id = $1 AND ended_at IS NULL ORDER BY id"
@@ -125,10 +138,17 @@ const OF_GRANT: Sql = sql!(
     "SELECT id, tenant_id, router_id, grant_id, mac, address, started_at, ended_at, uptime, data \
      FROM sessions WHERE grant_id = $1 ORDER BY id DESC LIMIT $2"
 );
-const SEE_DEVICE: Sql = sql!(
-    "INSERT INTO devices (tenant_id, mac, grant_id, first_seen_at, last_seen_at) \
-     VALUES ($1, $2, $3, $4, $4) ON CONFLICT (tenant_id, mac) DO UPDATE SET \
-     grant_id = excluded.grant_id, last_seen_at = excluded.last_seen_at, retired_at = NULL"
+const SEE_DEVICE: crate::Bulk = bulk!(
+    sqlite: "INSERT INTO devices (tenant_id, mac, grant_id, first_seen_at, last_seen_at) \
+             VALUES ($1, $2, $3, $4, $4) ON CONFLICT (tenant_id, mac) DO UPDATE SET \
+             grant_id = excluded.grant_id, last_seen_at = excluded.last_seen_at, \
+             retired_at = NULL",
+    postgres: "INSERT INTO devices (tenant_id, mac, grant_id, first_seen_at, last_seen_at) \
+               SELECT n.tenant_id, n.mac, n.grant_id, n.at, n.at \
+               FROM UNNEST($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) \
+               AS n (tenant_id, mac, grant_id, at) \
+               ON CONFLICT (tenant_id, mac) DO UPDATE SET grant_id = excluded.grant_id, \
+               last_seen_at = excluded.last_seen_at, retired_at = NULL",
 );
 const DEVICES_OF: Sql =
     sql!("SELECT mac FROM devices WHERE grant_id = $1 AND retired_at IS NULL ORDER BY mac");
@@ -148,27 +168,61 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     FIND,
     DEVICES,
     DEVICE,
-    OPEN,
     CLOSE,
-    SETTLE,
-    REOPEN,
     OPEN_ON,
     OPEN_OF_GRANT,
     OPEN_OF_DEVICE,
     OPEN_AT,
     OF_GRANT,
-    SEE_DEVICE,
     DEVICES_OF,
     BY_MAC,
     RETIRE,
 ];
 
+/// Bulk statements, for the same tests.
+pub(crate) const BULKS: &[crate::Bulk] = &[OPEN, SETTLE, REOPEN, SEE_DEVICE];
+
+struct Opened<'s>(&'s Session);
+
+impl ToArgs for Opened<'_> {
+    fn to_args(&self) -> Vec<Arg<'_>> {
+        let s = self.0;
+        vec![
+            Arg::Int(s.id.raw()),
+            Arg::Int(s.tenant.raw()),
+            Arg::Int(s.router.raw()),
+            Arg::Int(s.grant.raw()),
+            s.mac.map_or(Arg::Null, |mac| Arg::Text(mac.to_string().into())),
+            s.address.to_arg(),
+            Arg::Int(s.started_at.micros()),
+            s.uptime.to_arg(),
+            s.data.to_arg(),
+        ]
+    }
+}
+
 /// Notes that a session began.
 pub async fn open(tx: &mut Tx<'_>, session: &Session) -> Result<(), Error> {
-    let s = session;
-    let row =
-        args![s.id, s.tenant, s.router, s.grant, s.mac, s.address, s.started_at, s.uptime, s.data];
-    tx.execute(OPEN, &row).await.map(drop)
+    open_all(tx, std::slice::from_ref(session)).await
+}
+
+/// Notes that sessions began.
+pub async fn open_all(tx: &mut Tx<'_>, sessions: &[Session]) -> Result<(), Error> {
+    let rows: Vec<_> = sessions.iter().map(Opened).collect();
+    tx.bulk(OPEN, &rows).await.map(drop)
+}
+
+/// The end of a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End {
+    /// Of which.
+    pub id: SessionId,
+    /// When.
+    pub at: Timestamp,
+    /// How long it was.
+    pub uptime: Span,
+    /// How much went through.
+    pub data: DataSize,
 }
 
 /// Notes that a session ended. Twice is once.
@@ -182,20 +236,16 @@ pub async fn close(
     tx.execute(CLOSE, &args![at, uptime, data, id]).await.map(drop)
 }
 
-/// Notes how a session ended, also if it was noted before: its router knows better.
-pub async fn settle(
-    tx: &mut Tx<'_>,
-    id: SessionId,
-    at: Timestamp,
-    uptime: Span,
-    data: DataSize,
-) -> Result<(), Error> {
-    tx.execute(SETTLE, &args![at, uptime, data, id]).await.map(drop)
+/// Notes how sessions ended, also if it was noted before: their routers know better.
+pub async fn settle_all(tx: &mut Tx<'_>, ends: &[End]) -> Result<(), Error> {
+    let rows: Vec<_> = ends.iter().map(|end| (end.at, end.uptime, end.data, end.id)).collect();
+    tx.bulk(SETTLE, &rows).await.map(drop)
 }
 
-/// Notes that a session lasts after all: what was taken for its end was none.
-pub async fn reopen(tx: &mut Tx<'_>, id: SessionId) -> Result<(), Error> {
-    tx.execute(REOPEN, &args![id]).await.map(drop)
+/// Notes that sessions last after all: what was taken for their ends was none.
+pub async fn reopen_all(tx: &mut Tx<'_>, ids: &[SessionId]) -> Result<(), Error> {
+    let rows: Vec<_> = ids.iter().map(|id| (*id,)).collect();
+    tx.bulk(REOPEN, &rows).await.map(drop)
 }
 
 /// The sessions that last on a router, as far as we know.
@@ -244,7 +294,19 @@ pub async fn see_device(
     grant: GrantId,
     now: Timestamp,
 ) -> Result<(), Error> {
-    tx.execute(SEE_DEVICE, &args![tenant, mac, grant, now]).await.map(drop)
+    see_devices(tx, &BTreeMap::from([((tenant, mac), grant)]), now).await
+}
+
+/// Notes that devices were online by grants. In an order, so that two nodes that see the same
+/// devices do not wait for each other.
+pub async fn see_devices(
+    tx: &mut Tx<'_>,
+    devices: &BTreeMap<(TenantId, MacAddress), GrantId>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let rows: Vec<_> =
+        devices.iter().map(|((tenant, mac), grant)| (*tenant, *mac, *grant, now)).collect();
+    tx.bulk(SEE_DEVICE, &rows).await.map(drop)
 }
 
 /// The devices that were last online by a grant.

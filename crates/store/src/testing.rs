@@ -19,7 +19,17 @@ use crate::migrations::{Migration, migrate};
 #[derive(Debug)]
 pub struct TestStore {
     store: Store,
-    _place: TestDatabase,
+    place: TestDatabase,
+}
+
+impl TestStore {
+    /// Another way to the same database, as another program has it.
+    ///
+    /// # Panics
+    /// When it does not open.
+    pub async fn open_again(&self) -> Store {
+        self.place.open(Settings { postgres_connections: 4, ..Settings::default() }).await
+    }
 }
 
 impl Deref for TestStore {
@@ -94,7 +104,7 @@ pub async fn sqlite(migrations: &'static [Migration]) -> TestStore {
     let place = TestDatabase::sqlite();
     let store = place.open(Settings::default()).await;
     migrate(&store, migrations, 0).await.expect("the migrations apply to SQLite");
-    TestStore { store, _place: place }
+    TestStore { store, place }
 }
 
 /// A fresh PostgreSQL store with these migrations.
@@ -104,7 +114,7 @@ pub async fn sqlite(migrations: &'static [Migration]) -> TestStore {
 pub async fn postgres(migrations: &'static [Migration]) -> TestStore {
     let place = TestDatabase::postgres(migrations).await;
     let settings = Settings { postgres_connections: 4, ..Settings::default() };
-    TestStore { store: place.open(settings).await, _place: place }
+    TestStore { store: place.open(settings).await, place }
 }
 
 /// A new directory, in memory if the system has one there.

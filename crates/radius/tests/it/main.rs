@@ -3,4 +3,5 @@
 
 mod mutations;
 mod properties;
+mod public;
 mod vectors;

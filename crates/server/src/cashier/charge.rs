@@ -28,6 +28,20 @@ pub(super) async fn look_after(app: &App, id: PaymentId) -> Result<(), Error> {
     }
 }
 
+/// Asks what became of a payment. Whoever was not asked for the money yet is not asked for it here.
+pub(super) async fn ask_now(app: &App, id: PaymentId) -> Result<(), Error> {
+    let found = app
+        .store()
+        .read(async move |tx: &mut Tx<'_>| lango_store::payments::find(tx, id).await)
+        .await?;
+    let Some(payment) = found else { return Ok(()) };
+    if payment.state == PaymentState::Created || payment.state.has_money() {
+        return Ok(());
+    }
+    let Some(gateway) = gateway(app, payment.gateway).await? else { return Ok(()) };
+    ask_after(app, &provider_of(app, &gateway)?, payment).await
+}
+
 async fn ask(
     app: &App,
     gateway: &Gateway,

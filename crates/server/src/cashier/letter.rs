@@ -23,6 +23,8 @@ const MOST_TRIES: i64 = 10;
 enum Read {
     /// It is done with.
     Done(String),
+    /// It is done with, and somebody has what he paid for.
+    Bought(String),
     /// It cannot be believed yet.
     Later(String),
 }
@@ -34,13 +36,16 @@ pub(super) async fn read(app: &App, letter: Letter) -> Result<(), Error> {
         None => Read::Done("its gateway is gone".to_owned()),
     };
     let now = app.clock().now();
+    if let Read::Bought(_) = &read {
+        app.metrics().note_granting(now.since(letter.received_at));
+    }
     app.store()
         .write(async move |tx: &mut Tx<'_>| match &read {
             Read::Later(why) if letter.attempt < MOST_TRIES => {
                 let pause = Span::seconds(5 * letter.attempt.max(1));
                 lango_store::inbox::later(tx, &letter, now + pause, why).await
             }
-            Read::Done(what) | Read::Later(what) => {
+            Read::Done(what) | Read::Bought(what) | Read::Later(what) => {
                 lango_store::inbox::done(tx, &letter, what).await.map(drop)
             }
         })
@@ -71,7 +76,7 @@ async fn carry_out(app: &App, gateway: &Gateway, letter: &Letter) -> Result<Read
         },
         Heard::Money(money) => {
             let came = take_money(app, gateway, money, app.clock().now()).await?;
-            Ok(Read::Done(words(&came)))
+            Ok(read_of(&came, words(&came)))
         }
         Heard::MayPay(_) => Ok(Read::Done("answered at once".to_owned())),
         Heard::Refund { verdict, .. } => {
@@ -234,7 +239,14 @@ fn is_as_asked(payment: &Payment, proof: &Proof) -> bool {
 
 async fn paid(app: &App, payment: &Payment, proof: Proof) -> Result<Read, Error> {
     let came = confirm_payment(app, payment.id, proof, app.clock().now()).await?;
-    Ok(Read::Done(format!("{}: {}", payment.reference, words(&came))))
+    Ok(read_of(&came, format!("{}: {}", payment.reference, words(&came))))
+}
+
+fn read_of(came: &Came, words: String) -> Read {
+    match came {
+        Came::Bought(_) => Read::Bought(words),
+        _ => Read::Done(words),
+    }
 }
 
 fn words(came: &Came) -> String {

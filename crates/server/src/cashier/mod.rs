@@ -1,5 +1,5 @@
 //! The engine for money: asks phones for what was begun, reads what providers say, asks what they
-//! did not say, and compares their lists with ours.
+//! did not say, compares their lists with ours, and renews what renews itself from a wallet.
 //!
 //! Each question is a task of its own and each gateway has its own places, so that a dead provider
 //! delays no other. Must never ask for the same money twice: before a question goes out it is
@@ -11,6 +11,7 @@ mod letter;
 
 use crate::app::App;
 use crate::observe::pulse::Engine;
+use crate::operations::renew_itself::renew_due;
 use lango_domain::ids::{GatewayId, PaymentId};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::gateways::Gateway;
@@ -21,8 +22,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How much is worked at at once.
-const AT_ONCE: usize = 128;
+/// How many messages of one gateway are read at once. Each may ask its provider back.
+const LETTERS_OF_ONE: usize = 24;
+/// How many questions one provider is asked at once.
+const QUESTIONS_OF_ONE: usize = 16;
 /// How long something claimed is ours: longer than a provider may take to answer twice.
 const LEASE: Span = Span::seconds(90);
 /// The longest sleep: wakes can be lost, the timer finds what they would have told.
@@ -31,27 +34,27 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// Works until stopped; what is under way is finished.
 pub async fn run(app: App, stop: CancellationToken) {
     let news = app.store().subscribe(Topic::Money);
-    let mut tasks = JoinSet::new();
+    let mut crew = Crew::default();
     app.pulse().beat(Engine::Cashier, app.clock().now());
     while !stop.is_cancelled() {
-        let begun = begin_what_is_due(&app, &mut tasks).await.unwrap_or_else(|error| {
+        let begun = crew.begin_what_is_due(&app).await.unwrap_or_else(|error| {
             tracing::error!(%error, "money could not be looked after; trying again");
             0
         });
         app.pulse().beat(Engine::Cashier, app.clock().now());
-        if begun > 0 && tasks.len() < AT_ONCE {
+        if begun > 0 {
             continue;
         }
-        let until = next_look(&app).await;
+        let until = crew.next_look(&app).await;
         tokio::select! {
             () = stop.cancelled() => {}
             () = news.woken() => {}
             () = app.clock().sleep_until(until) => {}
             () = tokio::time::sleep(LONGEST_SLEEP) => {}
-            Some(_) = tasks.join_next() => {}
+            Some(done) = crew.tasks.join_next() => crew.done(done.ok()),
         }
     }
-    while tasks.join_next().await.is_some() {}
+    while crew.tasks.join_next().await.is_some() {}
 }
 
 /// Does everything that is due now, to the end. For tests and for commands.
@@ -59,69 +62,140 @@ pub async fn run(app: App, stop: CancellationToken) {
 /// # Errors
 /// A fault of the store.
 pub async fn pass(app: &App) -> Result<usize, Error> {
-    let (mut tasks, mut done) = (JoinSet::new(), 0);
+    let (mut crew, mut done) = (Crew::default(), 0);
     loop {
-        let begun = begin_what_is_due(app, &mut tasks).await?;
+        let begun = crew.begin_what_is_due(app).await?;
         done += begun;
-        match tasks.join_next().await {
-            Some(_) => {}
+        match crew.tasks.join_next().await {
+            Some(ended) => crew.done(ended.ok()),
             None if begun == 0 => return Ok(done),
             None => {}
         }
     }
 }
 
-async fn begin_what_is_due(app: &App, tasks: &mut JoinSet<()>) -> Result<usize, Error> {
-    let room = AT_ONCE.saturating_sub(tasks.len());
-    let now = app.clock().now();
-    if room == 0 || next(app).await?.is_none_or(|next| next > now) {
-        return Ok(0);
-    }
-    let Work { letters, charges, lists } = claim(app, room, now).await?;
-    let begun = letters.len() + charges.len() + lists.len();
-    for letter in letters {
-        let desk = app.clone();
-        tasks.spawn(async move { noted(letter::read(&desk, letter).await) });
-    }
-    for id in charges {
-        let desk = app.clone();
-        tasks.spawn(async move { noted(charge::look_after(&desk, id).await) });
-    }
-    for gateway in lists {
-        let desk = app.clone();
-        tasks.spawn(async move { noted(comparison::compare(&desk, gateway).await) });
-    }
-    Ok(begun)
+/// Asks a provider now what became of a payment, for somebody who wants to know.
+///
+/// # Errors
+/// A fault of the store. That the provider says nothing is none: the payment says so.
+pub async fn ask_now(app: &App, id: PaymentId) -> Result<(), Error> {
+    charge::ask_now(app, id).await
 }
 
-/// What could not be written is claimed again when its time is over.
-fn noted(outcome: Result<(), Error>) {
-    if let Err(error) = outcome {
-        tracing::warn!(%error, "what a provider said could not be written; it is done again");
-    }
+/// What sort of work somebody is at, and for which gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    Letter(GatewayId),
+    Question(GatewayId),
+    List(GatewayId),
+}
+
+/// Who is under way. Each gateway has places of its own, so that one whose provider does not answer
+/// keeps nobody else waiting.
+#[derive(Default)]
+struct Crew {
+    tasks: JoinSet<Place>,
+    busy: HashMap<Place, usize>,
 }
 
 struct Work {
     letters: Vec<Letter>,
-    charges: Vec<PaymentId>,
+    questions: Vec<(GatewayId, PaymentId)>,
     lists: Vec<Gateway>,
 }
 
-async fn claim(app: &App, room: usize, now: Timestamp) -> Result<Work, Error> {
-    app.store()
-        .write(async move |tx: &mut Tx<'_>| {
-            let lease = now + LEASE;
-            // What providers say goes first: somebody waits for it, and it costs no question.
-            let letters = lango_store::inbox::claim(tx, now, lease, room as i64).await?;
-            let room = room - letters.len();
-            let charges = lango_store::payments::claim(tx, now, lease, room as i64).await?;
-            let lists = lango_store::gateways::due(tx, now).await?;
-            for gateway in &lists {
-                lango_store::gateways::compared(tx, gateway.id, None, lease).await?;
+impl Crew {
+    async fn begin_what_is_due(&mut self, app: &App) -> Result<usize, Error> {
+        let now = app.clock().now();
+        if next(app).await?.is_none_or(|next| next > now) {
+            return Ok(0);
+        }
+        let renewed = renew_due(app, now).await?;
+        let Work { letters, questions, lists } = self.claim(app, now).await?;
+        let begun = renewed + letters.len() + questions.len() + lists.len();
+        for letter in letters {
+            let desk = app.clone();
+            let place = Place::Letter(letter.gateway);
+            self.begin(place, async move { letter::read(&desk, letter).await });
+        }
+        for (gateway, id) in questions {
+            let desk = app.clone();
+            let place = Place::Question(gateway);
+            self.begin(place, async move { charge::look_after(&desk, id).await });
+        }
+        for gateway in lists {
+            let desk = app.clone();
+            let place = Place::List(gateway.id);
+            self.begin(place, async move { comparison::compare(&desk, gateway).await });
+        }
+        Ok(begun)
+    }
+
+    async fn claim(&self, app: &App, now: Timestamp) -> Result<Work, Error> {
+        let busy = self.busy.clone();
+        let room = move |place: Place, most: usize| {
+            most.saturating_sub(busy.get(&place).copied().unwrap_or_default()) as i64
+        };
+        app.store()
+            .write(async move |tx: &mut Tx<'_>| {
+                let lease = now + LEASE;
+                let (mut letters, mut questions) = (Vec::new(), Vec::new());
+                for gateway in lango_store::inbox::waiting(tx, now).await? {
+                    let room = room(Place::Letter(gateway), LETTERS_OF_ONE);
+                    letters.extend(lango_store::inbox::claim(tx, gateway, now, lease, room).await?);
+                }
+                for gateway in lango_store::payments::waiting(tx, now).await? {
+                    let room = room(Place::Question(gateway), QUESTIONS_OF_ONE);
+                    let due = lango_store::payments::claim(tx, gateway, now, lease, room).await?;
+                    questions.extend(due.into_iter().map(|id| (gateway, id)));
+                }
+                let lists = lango_store::gateways::due(tx, now).await?;
+                for gateway in &lists {
+                    lango_store::gateways::compared(tx, gateway.id, None, lease).await?;
+                }
+                Ok(Work { letters, questions, lists })
+            })
+            .await
+    }
+
+    fn begin(
+        &mut self,
+        place: Place,
+        work: impl Future<Output = Result<(), Error>> + Send + 'static,
+    ) {
+        *self.busy.entry(place).or_default() += 1;
+        self.tasks.spawn(async move {
+            // What could not be written is claimed again when its time is over.
+            if let Err(error) = work.await {
+                tracing::warn!(%error, "what a provider said could not be written yet");
             }
-            Ok(Work { letters, charges, lists })
-        })
-        .await
+            place
+        });
+    }
+
+    fn done(&mut self, place: Option<Place>) {
+        // Whoever panicked does not say where he was: then nobody is there who could be asked.
+        let Some(place) = place else {
+            if self.tasks.is_empty() {
+                self.busy.clear();
+            }
+            return;
+        };
+        if let Some(busy) = self.busy.get_mut(&place) {
+            *busy -= 1;
+        }
+        self.busy.retain(|_, busy| *busy > 0);
+    }
+
+    /// When something falls due. What is due and has no room begins when a task is done.
+    async fn next_look(&self, app: &App) -> Timestamp {
+        let now = app.clock().now();
+        let latest = now + Span::seconds(30);
+        match next(app).await {
+            Ok(Some(next)) if next > now => next.min(latest),
+            _ => latest,
+        }
+    }
 }
 
 async fn next(app: &App) -> Result<Option<Timestamp>, Error> {
@@ -131,15 +205,11 @@ async fn next(app: &App) -> Result<Option<Timestamp>, Error> {
                 lango_store::inbox::next(tx).await?,
                 lango_store::payments::next(tx).await?,
                 lango_store::gateways::next_comparison(tx).await?,
+                lango_store::renewals::next(tx).await?,
             ];
             Ok(next.into_iter().flatten().min())
         })
         .await
-}
-
-async fn next_look(app: &App) -> Timestamp {
-    let latest = app.clock().now() + Span::seconds(30);
-    next(app).await.ok().flatten().map_or(latest, |next| next.min(latest))
 }
 
 /// A gateway, read once for a piece of work.

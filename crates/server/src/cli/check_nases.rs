@@ -25,7 +25,12 @@ pub(super) fn tell(nases: &[NasDiagnosis], now: Timestamp, indent: usize) -> any
                 false => nas.secret.word().to_owned(),
             },
             nas.signing.word().to_owned(),
-            if nas.takes_orders { "taken" } else { "not taken" }.to_owned(),
+            match (nas.takes_orders, nas.by_api_only) {
+                (true, false) => "taken",
+                (true, true) => "by API",
+                (false, _) => "not taken",
+            }
+            .to_owned(),
             nas.sessions.to_string(),
             nas.clock_ahead_seconds.map(|ahead| format!("{ahead:+} s")).unwrap_or_default(),
         ]);

@@ -1,9 +1,9 @@
 //! `lango customer …`: who buys.
 
-use super::Everywhere;
 use super::desk::{Desk, kind_in_words};
 use super::output::{Shape, json, line, printed, shown};
 use super::table::Table;
+use super::{Everywhere, customer_wallet};
 use crate::operations::add_customer::{NewCustomer, add_customer};
 use crate::operations::asked::By;
 use crate::operations::change_customer::{CustomerChange, change_customer, remove_customer};
@@ -26,6 +26,8 @@ pub(super) enum CustomerCommand {
     Change(ChangeArguments),
     /// Forget a customer who never bought anything
     Remove(WhoArguments),
+    /// What he has with us; buy or renew by it
+    Wallet(customer_wallet::WalletArguments),
 }
 
 #[derive(clap::Args)]
@@ -104,6 +106,7 @@ pub(super) async fn run(
         CustomerCommand::Show(arguments) => show(&desk, arguments).await?,
         CustomerCommand::Change(arguments) => change(&desk, arguments).await?,
         CustomerCommand::Remove(arguments) => remove(&desk, &arguments).await?,
+        CustomerCommand::Wallet(arguments) => customer_wallet::run(&desk, arguments).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

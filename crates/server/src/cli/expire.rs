@@ -9,6 +9,7 @@ use super::serve::Stops;
 use crate::observe::chain;
 use crate::observe::pulse::{self, Engine};
 use crate::operations::end_due_grants::end_due_grants;
+use crate::operations::renew_itself::renew_due;
 use crate::reconcile::pass::{Errand, RouterPass, run_told as pass_over_routers, summary};
 use anyhow::bail;
 use lango_domain::ids::TenantId;
@@ -102,6 +103,7 @@ async fn expire(
     tenant: Option<TenantId>,
     wants_json: bool,
 ) -> anyhow::Result<Expired> {
+    renew_due(&desk.app, desk.now()).await?;
     let due = end_due_grants(&desk.app, desk.now()).await?;
     desk.app.pulse().beat(Engine::Deadlines, desk.now());
     pulse::keep(&desk.app).await?;

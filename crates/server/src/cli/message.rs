@@ -95,7 +95,7 @@ pub(super) struct SettingsArguments {
     /// When promotions may be sent
     #[arg(long, value_name = "HOURS")]
     promotion_hours: Option<String>,
-    /// Where more can be bought
+    /// Where more can be bought, if not at the portal
     #[arg(long, value_name = "URL")]
     link: Option<String>,
     /// Print JSON
@@ -261,5 +261,6 @@ async fn set(desk: &Desk, tenant: &Tenant, arguments: SettingsArguments) -> anyh
     let said = |text: &Option<String>, none: &str| shown(text.as_deref().unwrap_or(none));
     line(format!("Sender's name:   {}", said(&settings.sender_name, "none, each gateway's own")))?;
     line(format!("Promotions:      {}", said(&settings.promotion_hours, "08:00-18:00")))?;
-    line(format!("Link:            {}", said(&settings.link, "none")))
+    let link = settings.link(desk.app.public_url());
+    line(format!("Link:            {}", said(&link, "none")))
 }

@@ -10,6 +10,7 @@ mod check;
 mod check_nases;
 mod cleanup;
 mod customer;
+mod customer_wallet;
 mod desk;
 mod dialogue;
 mod disconnect;
@@ -26,6 +27,9 @@ mod message;
 mod notify;
 mod output;
 mod payment;
+mod payment_gateway;
+mod payment_money;
+mod payment_purchases;
 mod plan;
 mod progress;
 mod provision;
@@ -135,7 +139,7 @@ enum Command {
     /// Hotspot accounts, PPPoE and static-IP services: add, list, show, change, pause …
     #[command(subcommand)]
     Service(service::ServiceCommand),
-    /// Payments: add a manual receipt, list
+    /// Money: receipts, providers, what waits for a person, refunds, the books
     #[command(subcommand)]
     Payment(payment::PaymentCommand),
     /// API tokens: add, list, remove

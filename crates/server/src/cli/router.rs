@@ -14,6 +14,7 @@ use crate::operations::add_router::{
 use crate::operations::asked::By;
 use crate::operations::change_router::{RouterChange, change_router, remove_router};
 use crate::operations::diagnose::{RouterDiagnosis, diagnose};
+use crate::operations::router_api::{self, ApiChange, RouterApi};
 use crate::reconcile::connect::credentials;
 use anyhow::{Context, bail};
 use lango_domain::time::{Span, Timestamp};
@@ -86,9 +87,11 @@ pub(super) struct WhichArguments {
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  lango router change Router1 --name Hill\n  \
                         lango router change Router1 --address apis://10.0.0.7\n  \
-                        lango router change Router1 --password      (asks for it)")]
+                        lango router change Router1 --password      (asks for it)\n  \
+                        lango router change Lobby --api apis://10.0.0.2 --user lango\n  \
+                        lango router change Lobby --api off")]
 #[command(group(clap::ArgGroup::new("what").required(true).multiple(true)
-                .args(["name", "address", "user", "password", "fingerprint"])))]
+                .args(["name", "address", "user", "password", "fingerprint", "api"])))]
 #[command(override_usage = "lango router change [OPTIONS] <ROUTER>")]
 pub(super) struct ChangeArguments {
     /// Its name or id
@@ -99,6 +102,10 @@ pub(super) struct ChangeArguments {
     /// Where it is from now on: api://HOST, apis://HOST, rest://HOST or rests://HOST
     #[arg(long, value_name = "ADDRESS")]
     address: Option<RouterAddress>,
+    /// For a router that asks by RADIUS: its API, for orders that it leaves unanswered; user,
+    /// password and fingerprint are those of the API then. `off` forgets it
+    #[arg(long, value_name = "ADDRESS")]
+    api: Option<String>,
     /// User on the router from now on; its password is asked for
     #[arg(long, value_name = "USER")]
     user: Option<String>,
@@ -181,14 +188,18 @@ fn pinned(address: RouterAddress, fingerprint: Option<String>) -> anyhow::Result
 async fn change(desk: &Desk, arguments: ChangeArguments) -> anyhow::Result<()> {
     let tenant = desk.tenant().await?;
     let before = desk.router(Some(tenant.id), &arguments.router).await?;
-    let login = new_login(desk, &before, arguments.user, arguments.password)?;
-    let address = match (arguments.address, arguments.fingerprint) {
+    let ChangeArguments { address, api, user, password, fingerprint, .. } = arguments;
+    let (login, fingerprint, api) = match api {
+        Some(way) => (None, None, Some(new_api(&way, user, password, fingerprint)?)),
+        None => (new_login(desk, &before, user, password)?, fingerprint, None),
+    };
+    let address = match (address, fingerprint) {
         (None, None) => None,
         (None, pin) => Some(pinned(address_of(&before)?, pin)?),
         (Some(address), pin) => Some(pinned(address, pin)?),
     };
     let is_any = address.as_ref().is_some_and(|address| address.tls == RouterTls::Any);
-    let change = RouterChange { name: arguments.name, address, login };
+    let change = RouterChange { name: arguments.name, address, login, api };
     let (whose, expected) = ((tenant.id, before.id), Some(before.version));
     let after = change_router(&desk.app, whose, change, expected, &By::cli(), desk.now()).await?;
     let address = address_of(&after)?.to_string();
@@ -223,6 +234,25 @@ fn new_login(
         None => ask_secretly(&format!("Password of {user} on the router"), "--password PASSWORD")?,
     };
     Ok(Some(RouterLogin { user, password }))
+}
+
+fn new_api(
+    way: &str,
+    user: Option<String>,
+    password: Option<Option<String>>,
+    fingerprint: Option<String>,
+) -> anyhow::Result<ApiChange> {
+    if way == "off" {
+        return Ok(ApiChange::Forget);
+    }
+    let address = pinned(way.parse()?, fingerprint)?;
+    let Some(user) = user else { bail!("say who we are on the router: --user lango") };
+    let password = match password.flatten().or_else(|| environment("LANGO_ROUTER_PASSWORD")) {
+        Some(password) => password,
+        None => ask_secretly(&format!("Password of {user} on the router"), "--password PASSWORD")?,
+    };
+    let login = RouterLogin { user, password };
+    Ok(ApiChange::Use(RouterApi { address, login }))
 }
 
 fn address_of(router: &Router) -> anyhow::Result<RouterAddress> {
@@ -308,7 +338,9 @@ async fn show(desk: &Desk, arguments: &WhichArguments) -> anyhow::Result<()> {
     let at = address.unwrap_or_default();
     line(format!("{} ({}) at {at} is {}", shown(&stored.name), stored.id, state(&diagnosis)))?;
     let ago = |at: Timestamp| format!("{} ({} ago)", zone.local(at), now.since(at));
+    let beside = router_api::of(&desk.app, &stored).map(|api| api.address.to_string());
     let mut facts = vec![
+        ("API beside RADIUS", beside),
         ("last contact", diagnosis.last_contact.map(ago)),
         ("last compared", diagnosis.last_sync.map(ago)),
         ("last trouble", diagnosis.last_error.clone()),

@@ -3,9 +3,11 @@
 
 use super::desk::Desk;
 use super::router_test::{Protocolled, StepResult, failed, notice, ok};
-use crate::enforcement::radius::{Probe, probe, setup};
+use crate::enforcement::radius::{ByApi, Probe, probe, setup};
+use crate::enforcement::routeros::RouterOs;
 use crate::operations::nases::{NasDiagnosis, SecretState, nases, secret};
 use crate::radius::directory::{Signing, source};
+use crate::reconcile::connect::by_api;
 use lango_domain::time::{Span, Timestamp};
 use lango_radius::coa::Outcome;
 use lango_radius::{ErrorCause, Secret};
@@ -46,7 +48,27 @@ pub(super) async fn steps(
             said.add("disconnect", failed("its secret cannot be read", advice))?;
         }
     }
+    if let Some(api) = by_api(&desk.app, router, lango_routeros::Timeouts::default())? {
+        said.add("api", second_way(&nas, &api).await)?;
+    }
     said.add("clock", clock(&nas))
+}
+
+/// What ends sessions if orders stay unanswered.
+async fn second_way(nas: &NasDiagnosis, api: &ByApi) -> StepResult {
+    match RouterOs::open(&nas.name, &api.endpoint, &api.credentials, api.timeouts).await {
+        Ok(router) => ok(format!(
+            "orders that it leaves unanswered go by its API: {}",
+            router.observed().version
+        )),
+        Err(error) => failed(
+            crate::observe::chain(&error),
+            format!(
+                "orders that it leaves unanswered fail: see `lango router change {} --api`",
+                nas.name
+            ),
+        ),
+    }
 }
 
 fn listening(desk: &Desk) -> StepResult {

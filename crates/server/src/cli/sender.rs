@@ -36,7 +36,7 @@ pub(super) enum SenderCommand {
 #[derive(clap::Args)]
 #[command(after_help = "Gateways and their settings:\n  \
     africas-talking  user\n  next-sms         user\n  beem             user (its API key)\n  \
-    twilio           user (account SID), reports_to\n  \
+    twilio           user (account SID), reports_to (else public_url)\n  \
     http             url, method, headers, body, taken_at, taken_is, id_at\n  \
     smpp             host, port, user\n  smtp             host, port, user, from, tls\n  \
     log              none: texts stay in `lango message list`\n\n\
@@ -241,10 +241,8 @@ async fn add(desk: &Desk, tenant: &Tenant, arguments: AddArguments) -> anyhow::R
         return json(&as_json(desk, &sender));
     }
     line(format!("{} is added", shown(&sender.name)))?;
-    line(format!(
-        "Reports of delivery go to https://YOUR-HOST{}",
-        report_path(&desk.app, &sender)
-    ))?;
+    let host = desk.app.public_url().map_or("https://YOUR-HOST".to_owned(), ToString::to_string);
+    line(format!("Reports of delivery go to {host}{}", report_path(&desk.app, &sender)))?;
     line(format!("Next: lango sender test {} --to PHONE", shown(&sender.name)))
 }
 

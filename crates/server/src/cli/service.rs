@@ -5,6 +5,7 @@ use super::desk::{Desk, kind_in_words};
 use super::output::{Shape, json, line, note, printed, shown};
 use super::settle::{settle_grant, tell};
 use super::table::Table;
+use crate::enforcement::ConfirmedBy;
 use crate::operations::act_on_grant::{Action, act_in_turn};
 use crate::operations::asked::By;
 use crate::operations::open_service::{ServiceOrder, made_up_password, open_service};
@@ -406,7 +407,11 @@ pub(super) async fn show_grant(
     }
     for cut in &cuts {
         let (at, late) = (tenant.zone.local(cut.confirmed_at), cut.lateness);
-        line(format!("  cut, confirmed {at}, {late} after it was due"))?;
+        let by = match cut.confirmed_by == ConfirmedBy::Api.word() {
+            true => format!(", {}", ConfirmedBy::Api.words()),
+            false => String::new(),
+        };
+        line(format!("  cut, confirmed {at}, {late} after it was due{by}"))?;
     }
     let mut table = Table::new(["WHEN", "WHO", "WHAT", "DETAIL"]).indented(2);
     for entry in activity {

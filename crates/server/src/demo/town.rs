@@ -309,7 +309,7 @@ impl Town {
         }
         let (name, minutes) = SERVICE_PLAN;
         let terms = sold(Terms::service(Span::minutes(minutes)));
-        let price = Money::new(150_000, Currency::KES);
+        let price = Money::new(minutes * 100, Currency::KES);
         let new = NewPlan { tenant: self.tenant, name: name.to_owned(), price, terms };
         add_plan(&self.app, new, &By::cli(), now).await?;
         Ok(())

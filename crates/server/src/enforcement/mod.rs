@@ -57,6 +57,10 @@ pub enum ConfirmedBy {
     Lango,
     /// The router's own deadline had fired before we came.
     Router,
+    /// Our commands by its API, because it did not answer orders by RADIUS.
+    Api,
+    /// Nobody: there was no session to end.
+    Nobody,
 }
 
 impl ConfirmedBy {
@@ -65,6 +69,18 @@ impl ConfirmedBy {
         match self {
             ConfirmedBy::Lango => "lango",
             ConfirmedBy::Router => "router",
+            ConfirmedBy::Api => "api",
+            ConfirmedBy::Nobody => "nobody",
+        }
+    }
+
+    /// The same in a sentence about a cut.
+    pub const fn words(self) -> &'static str {
+        match self {
+            ConfirmedBy::Lango => "by our order",
+            ConfirmedBy::Router => "by the router's own deadline",
+            ConfirmedBy::Api => "by the API, CoA stayed silent",
+            ConfirmedBy::Nobody => "nobody was online there",
         }
     }
 }
@@ -100,6 +116,9 @@ pub struct Observed {
     pub clock_ahead_seconds: Option<i64>,
     /// Sessions of all kinds, ours or not.
     pub active_sessions: u64,
+    /// Whether it leaves orders by RADIUS unanswered, so that they go by its API.
+    #[serde(default)]
+    pub by_api_only: bool,
 }
 
 /// One grant's presence on a router.

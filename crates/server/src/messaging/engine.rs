@@ -35,6 +35,7 @@ pub async fn run(app: App, stop: CancellationToken) {
             () = app.clock().sleep(LOOK_EVERY) => {}
         }
     }
+    smpp::unbind(&app).await;
 }
 
 /// Asks what became of texts of which it is time to ask. Returns how many.

@@ -1,6 +1,7 @@
 //! The words of a business: its sender's name, when it may advertise, where more can be bought,
 //! and its own texts.
 
+use crate::config::public_url::PublicUrl;
 use crate::messaging::templates::Template;
 use lango_domain::calendar::Zone;
 use lango_domain::hours::{Door, Hours, Week};
@@ -24,7 +25,7 @@ pub struct MessageSettings {
     pub sender_name: Option<String>,
     /// When promotions may be sent: `Mo-Sa 08:00-18:00`, in the business's zone.
     pub promotion_hours: Option<String>,
-    /// Where more can be bought.
+    /// Where more can be bought, if not at the portal.
     pub link: Option<String>,
     /// Texts of its own, by message and language: `ends-soon.sw`.
     pub texts: BTreeMap<String, String>,
@@ -45,6 +46,11 @@ impl MessageSettings {
             Some(own) => Cow::Borrowed(own),
             None => Cow::Borrowed(template.usual(language)),
         }
+    }
+
+    /// Where more can be bought: where the business says, else at the portal, if it has an address.
+    pub fn link(&self, portal: Option<&PublicUrl>) -> Option<String> {
+        self.link.clone().or_else(|| portal.map(ToString::to_string))
     }
 
     /// When a promotion may go out: now, or from then on.

@@ -157,7 +157,9 @@ pub enum NotATemplate {
     #[error("the message `{0}` must say {{code}}: nothing else opens the access")]
     WithoutCode(&'static str),
     /// A place for the link, and no link.
-    #[error("there is no link yet: set it first, `lango message settings --link URL`")]
+    #[error(
+        "there is no link yet: set it first, `lango message settings --link URL`, or say public_url in lango.toml"
+    )]
     NoLink,
     /// A brace that is never closed.
     #[error("a brace is opened and not closed: write {{code}}, or leave the brace out")]

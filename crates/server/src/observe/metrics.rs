@@ -42,6 +42,10 @@ pub struct Metrics {
     pub routers_up: Gauge,
     /// Routers that do not.
     pub routers_down: Gauge,
+    /// Messages of payment providers that are to be worked off.
+    pub letters_waiting: Gauge,
+    payments: Family<[(&'static str, String); 1], Gauge>,
+    granting: Histogram,
     lateness: Histogram,
     radius: Family<[(&'static str, &'static str); 2], Counter>,
     requests: Family<Asked, Histogram, fn() -> Histogram>,
@@ -76,6 +80,25 @@ impl Default for Metrics {
             Unit::Seconds,
             lateness.clone(),
         );
+        let letters_waiting = Gauge::default();
+        registry.register(
+            "payment_letters_waiting",
+            "Messages of payment providers that are to be worked off",
+            letters_waiting.clone(),
+        );
+        let payments = Family::default();
+        registry.register(
+            "payments_of_a_day",
+            "Payments of the last 24 hours, by where they stand",
+            payments.clone(),
+        );
+        let granting = Histogram::new([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 15.0, 60.0]);
+        registry.register_with_unit(
+            "payment_confirmed_to_granted",
+            "From a provider's message that it was paid to the access that it bought",
+            Unit::Seconds,
+            granting.clone(),
+        );
         let radius = Family::default();
         registry.register(
             "radius_packets",
@@ -109,6 +132,9 @@ impl Default for Metrics {
             webhook_lines_given_up,
             routers_up,
             routers_down,
+            letters_waiting,
+            payments,
+            granting,
             lateness,
             radius,
             requests,
@@ -121,6 +147,19 @@ impl Metrics {
     /// Notes how late a cut was.
     pub fn note_lateness(&self, lateness: Span) {
         self.lateness.observe(lateness.to_std().as_secs_f64());
+    }
+
+    /// Notes how long it took from a provider's message to the access that was bought.
+    pub fn note_granting(&self, took: Span) {
+        self.granting.observe(took.to_std().as_secs_f64());
+    }
+
+    /// Says how many payments of the last day stand where; what is not named is none.
+    pub fn say_payments(&self, by_state: Vec<(String, i64)>) {
+        self.payments.clear();
+        for (state, count) in by_state {
+            self.payments.get_or_create(&[("state", state)]).inc_by(count);
+        }
     }
 
     /// Notes a RADIUS request and what came of it.

@@ -1,14 +1,17 @@
-//! Money arrived: one receipt makes one grant or one renewal, whatever repeats.
+//! Somebody of the staff took money: cash, a transfer, a receipt on a phone. One receipt makes one
+//! grant or one renewal, whatever repeats, and stands in the same books as money of a provider.
 
 use crate::app::App;
-use crate::operations::asked::{self, By, Entry};
-use crate::operations::change_grant::{self, Change};
-use lango_domain::grant::{Event, Refusal};
-use lango_domain::ids::{GrantId, Id, JobId, TenantId};
+use crate::operations::asked::By;
+use crate::operations::confirm_payment::came;
+use crate::operations::work_off_money::{Given, NotGiven, give_to_grant};
+use lango_domain::grant::Refusal;
+use lango_domain::ids::{CustomerId, GrantId, TenantId};
 use lango_domain::money::Money;
+use lango_domain::payment::Misfit;
 use lango_domain::time::Timestamp;
 use lango_store::grants::StoredGrant;
-use lango_store::receipts::Receipt;
+use lango_store::money_in::{self, Fate, MoneyIn};
 use lango_store::{Error, Tx};
 
 /// A payment for an existing grant.
@@ -29,10 +32,21 @@ pub struct Payment {
 /// What became of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    /// It renewed or started the grant.
+    /// It renewed or started the grant. What it was more is in the customer's wallet.
     Now(Box<StoredGrant>),
+    /// It was less than the price: it is in the customer's wallet.
+    Credited {
+        /// Whose.
+        customer: CustomerId,
+        /// What he has with us now.
+        balance: Money,
+    },
     /// The receipt was used before, for that grant; nothing changed.
     Already(GrantId),
+    /// The receipt was used before, for no grant; nothing changed.
+    Elsewhere(Fate),
+    /// It fits nothing, and nobody is known whose it could be; the receipt was not used up.
+    Unfit(Misfit),
     /// The grant takes no money; the receipt was not used up.
     Refused(Refusal),
 }
@@ -50,40 +64,89 @@ pub async fn accept_payment(
     let (desk, by) = (app.clone(), by.clone());
     let outcome = app
         .store()
-        .attempt(async move |tx: &mut Tx<'_>| {
-            let receipt = receipt(&desk, &payment, now);
-            if !lango_store::receipts::keep(tx, &receipt).await? {
-                let Receipt { tenant, provider, receipt, .. } = &receipt;
-                let known = lango_store::receipts::find(tx, *tenant, provider, receipt).await?;
-                return Ok(Ok(Accepted::Already(known.map_or(payment.grant, |known| known.grant))));
-            }
-            let stored = lango_store::grants::one(tx, payment.grant).await?;
-            let terms = lango_store::plans::one(tx, stored.grant.plan).await?.plan.terms;
-            let change = match Change::of(stored, Event::Paid(terms), now) {
-                Ok(change) => change,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-            let after = change.after.clone();
-            let Payment { provider, receipt, amount, .. } = &payment;
-            let detail = format!("{amount}, {provider} {receipt}");
-            let entry =
-                Entry { grant: Some(payment.grant), ..Entry::of(payment.tenant, "paid", detail) };
-            asked::account(tx, &desk, &by.actor, entry, now).await?;
-            change_grant::write(tx, &desk, vec![change], &by.actor, now).await?;
-            Ok(Ok(Accepted::Now(Box::new(after))))
-        })
+        .attempt(async move |tx: &mut Tx<'_>| accept(tx, &desk, &payment, &by, now).await)
         .await?;
-    Ok(outcome.unwrap_or_else(Accepted::Refused))
+    Ok(outcome.unwrap_or_else(|not_accepted| not_accepted))
 }
 
-fn receipt(app: &App, payment: &Payment, now: Timestamp) -> Receipt {
-    Receipt {
-        id: app.id::<JobId>(now).raw(),
+/// The inner error is what wrote nothing.
+async fn accept(
+    tx: &mut Tx<'_>,
+    app: &App,
+    payment: &Payment,
+    by: &By,
+    now: Timestamp,
+) -> Result<Result<Accepted, Accepted>, Error> {
+    let stored = lango_store::grants::one(tx, payment.grant).await?;
+    let money = match known(tx, payment).await? {
+        // A provider told of it, and nobody knew what for.
+        Some(known) if matches!(known.fate, Fate::Waiting(_)) => known,
+        Some(known) => return Ok(Err(told_before(&known, &stored))),
+        None => {
+            let money = taken(app, payment, now);
+            if !money_in::keep(tx, &money).await? {
+                return Err(Error::changed_meanwhile("keeping a receipt"));
+            }
+            came(tx, app, &money, now).await?;
+            money
+        }
+    };
+    Ok(match give_to_grant(tx, app, money, stored, &by.actor, now).await? {
+        Ok(Given::Renewed(after)) => Ok(Accepted::Now(after)),
+        Ok(Given::Credited { customer, balance }) => Ok(Accepted::Credited { customer, balance }),
+        Err(NotGiven::Unfit(why)) => Err(Accepted::Unfit(why)),
+        Err(NotGiven::Refused(refusal)) => Err(Accepted::Refused(refusal)),
+    })
+}
+
+/// Money with that receipt. One that staff read from a phone may be known by its provider already,
+/// who has another name for himself.
+async fn known(tx: &mut Tx<'_>, payment: &Payment) -> Result<Option<MoneyIn>, Error> {
+    let Payment { tenant, provider, receipt, .. } = payment;
+    if let Some(known) = money_in::by_receipt(tx, *tenant, provider, receipt).await? {
+        return Ok(Some(known));
+    }
+    if !is_read_from_a_phone(provider) {
+        return Ok(None);
+    }
+    let known = money_in::by_any_receipt(tx, *tenant, receipt).await?;
+    Ok(known.filter(|money| money.gateway.is_some() && money.amount == payment.amount))
+}
+
+/// Whether a receipt is one that a payment provider may tell of, too. Who writes receipts himself
+/// uses numbers that mean nothing elsewhere.
+pub(crate) fn is_read_from_a_phone(provider: &str) -> bool {
+    !matches!(provider, "cash" | "bank" | "card" | "cheque")
+}
+
+fn told_before(known: &MoneyIn, stored: &StoredGrant) -> Accepted {
+    match known.grant {
+        _ if known.fate == Fate::GivenBack => Accepted::Elsewhere(known.fate),
+        Some(grant) => Accepted::Already(grant),
+        None if known.customer.is_some() && known.customer == stored.grant.customer => {
+            Accepted::Already(stored.grant.id)
+        }
+        None => Accepted::Elsewhere(known.fate),
+    }
+}
+
+fn taken(app: &App, payment: &Payment, now: Timestamp) -> MoneyIn {
+    MoneyIn {
+        id: app.id(now),
         tenant: payment.tenant,
+        gateway: None,
         provider: payment.provider.clone(),
         receipt: payment.receipt.clone(),
-        grant: payment.grant,
         amount: payment.amount,
+        account: String::new(),
+        payer: None,
+        payer_name: None,
         paid_at: now,
+        heard_at: now,
+        fate: Fate::Waiting(Misfit::UnknownAccount),
+        payment: None,
+        customer: None,
+        grant: None,
+        version: 1,
     }
 }

@@ -108,7 +108,8 @@ async fn begin(
 ) -> Result<Result<Begun, NotBegun>, Error> {
     let Purchase { tenant, plan, router, .. } = *purchase;
     if let Some(open) = lango_store::payments::ringing(tx, tenant, &purchase.phone).await? {
-        if now.since(open.created_at) < RINGS_FOR {
+        // A question that was left lying rings from when it went out.
+        if now.since(open.submitted_at.unwrap_or(open.created_at)) < RINGS_FOR {
             let is_same =
                 (open.plan, open.mac, open.renews) == (plan, purchase.mac, purchase.renews);
             return Ok(if is_same {

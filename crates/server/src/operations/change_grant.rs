@@ -99,6 +99,7 @@ pub async fn write(
     let grants: Vec<StoredGrant> = changes.iter().map(|change| change.after.clone()).collect();
     lango_store::grants::save(tx, &grants).await?;
     lango_store::batches::sell(tx, &first_used(&changes), now).await?;
+    lango_store::renewals::look_again(tx, &just_over(&changes), now).await?;
     let wishes = wishes(tx, &changes, now).await?;
     lango_store::enforcements::want(tx, &wishes, now).await?;
     let jobs: Vec<NewJob> = changes.iter().flat_map(|change| notices(app, change, now)).collect();
@@ -106,6 +107,13 @@ pub async fn write(
     let lines: Vec<Activity> =
         changes.iter().flat_map(|change| account(app, change, actor, now)).collect();
     lango_store::activity::append(tx, &lines).await
+}
+
+/// What is over: if it renews itself, that is now.
+fn just_over(changes: &[Change]) -> Vec<GrantId> {
+    let is_over = |effect: &Effect| matches!(effect, Effect::Ended(_) | Effect::GraceBegan { .. });
+    let over = changes.iter().filter(|change| change.effects.iter().any(is_over));
+    over.map(|change| change.after.grant.id).collect()
 }
 
 /// Vouchers that somebody uses for the first time: he has bought them from whoever had them.

@@ -1,8 +1,9 @@
 //! A router's name, address or login changes, or it is taken out of service.
 
 use crate::app::App;
-use crate::operations::add_router::{RouterAddress, RouterLogin};
+use crate::operations::add_router::{RouterAddress, RouterLogin, RouterProtocol};
 use crate::operations::asked::{self, Actor, By, Entry, Lost};
+use crate::operations::router_api::{self, ApiChange, Sealed};
 use lango_domain::ids::{RouterId, TenantId};
 use lango_domain::time::Timestamp;
 use lango_store::routers::Router;
@@ -17,6 +18,8 @@ pub struct RouterChange {
     pub address: Option<RouterAddress>,
     /// Who we are to it.
     pub login: Option<RouterLogin>,
+    /// The second way to one that asks by RADIUS.
+    pub api: Option<ApiChange>,
 }
 
 /// Why a router could not be changed.
@@ -31,6 +34,17 @@ pub enum ChangeRouterError {
     /// The name is in use.
     #[error("there is a router of that name already: choose another name")]
     Known,
+    /// It is reached by its API already.
+    #[error(
+        "only a router that asks by RADIUS has an API beside it: give it another address instead"
+    )]
+    OneWay,
+    /// The second way is no API.
+    #[error("`{0}` is no API: write api://HOST, apis://HOST, rest://HOST or rests://HOST")]
+    NoApi(RouterAddress),
+    /// What is sealed of it cannot be read, so it cannot be sealed anew in part.
+    #[error("what is sealed of it cannot be read: give its secret with --password too")]
+    Sealed,
     /// The database.
     #[error("changing a router")]
     Store(#[from] Error),
@@ -56,7 +70,10 @@ pub async fn change_router(
                 Ok(before) => before,
                 Err(lost) => return Ok(Err(lost.into())),
             };
-            let after = changed(&desk, before, &change);
+            let after = match changed(&desk, before, &change) {
+                Ok(after) => after,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
             if after.name.is_empty() {
                 return Ok(Err(ChangeRouterError::NoName));
             }
@@ -73,7 +90,7 @@ pub async fn change_router(
     changed
 }
 
-fn changed(app: &App, before: Router, change: &RouterChange) -> Router {
+fn changed(app: &App, before: Router, change: &RouterChange) -> Result<Router, ChangeRouterError> {
     let mut after = before;
     if let Some(name) = &change.name {
         name.trim().clone_into(&mut after.name);
@@ -82,11 +99,33 @@ fn changed(app: &App, before: Router, change: &RouterChange) -> Router {
         // Names, numbers and words: serialising cannot fail.
         after.endpoint = serde_json::to_string(address).unwrap_or_default();
     }
-    if let Some(login) = &change.login {
-        let clear = serde_json::to_vec(login).unwrap_or_default();
-        after.credentials = app.seal_credentials(after.id, &clear);
+    if change.login.is_none() && change.api.is_none() {
+        return Ok(after);
     }
-    after
+    let sealed = sealed(app, &after, change)?;
+    let clear = serde_json::to_vec(&sealed).unwrap_or_default();
+    after.credentials = app.seal_credentials(after.id, &clear);
+    Ok(after)
+}
+
+/// What is to be sealed of a router; what does not change stays.
+fn sealed(app: &App, router: &Router, change: &RouterChange) -> Result<Sealed, ChangeRouterError> {
+    let before = Sealed::of(app, router);
+    let kept = before.as_ref().and_then(|before| before.api.clone());
+    let login = change.login.clone().or(before.map(|before| before.login));
+    let login = login.ok_or(ChangeRouterError::Sealed)?;
+    let address = serde_json::from_str::<RouterAddress>(&router.endpoint).ok();
+    let is_radius = address.is_some_and(|address| address.protocol == RouterProtocol::Radius);
+    let api = match &change.api {
+        Some(ApiChange::Use(_)) if !is_radius => return Err(ChangeRouterError::OneWay),
+        Some(ApiChange::Use(api)) if !router_api::is_api(&api.address) => {
+            return Err(ChangeRouterError::NoApi(api.address.clone()));
+        }
+        Some(ApiChange::Use(api)) => Some(api.clone()),
+        Some(ApiChange::Forget) => None,
+        None => kept.filter(|_| is_radius),
+    };
+    Ok(Sealed { login, api })
 }
 
 /// Takes a router out of service. What it holds stays on it; its open work is dropped.

@@ -2,6 +2,7 @@
 //! long ended grants on the routers, and the hours of usage of long ago.
 
 use crate::app::App;
+use lango_domain::ids::{Id as _, IdSequence, InboxId};
 use lango_domain::time::{Span, Timestamp};
 use lango_store::{Error, Tx};
 
@@ -31,6 +32,8 @@ pub async fn retire_devices(app: &App, now: Timestamp) -> Result<u64, Error> {
 
 /// How long it is known what a request with a key has made.
 const KEEP_REQUESTS: Span = Span::days(2);
+/// How long what payment providers said is kept as it came; what came of it is kept for ever.
+pub const KEEP_LETTERS: Span = Span::days(90);
 /// How long it is known what webhooks answered.
 const KEEP_DELIVERIES: Span = Span::days(30);
 
@@ -46,6 +49,8 @@ pub async fn forget_what_is_old(app: &App, now: Timestamp) -> Result<(), Error> 
         .write(async move |tx: &mut Tx<'_>| {
             lango_store::requests::forget(tx, now - KEEP_REQUESTS).await?;
             lango_store::admissions::forget(tx, now - KEEP_ADMISSIONS).await?;
+            let letters_before = IdSequence::first_at(now - KEEP_LETTERS);
+            lango_store::inbox::forget(tx, InboxId::from_raw(0), letters_before).await?;
             lango_store::messages::forget_parts(tx, now - KEEP_PARTS, now - KEEP_EARLY).await?;
             lango_store::webhooks::forget_deliveries(tx, now - KEEP_DELIVERIES).await.map(drop)
         })

@@ -4,10 +4,12 @@
 use crate::app::App;
 use crate::messaging::notice::Notice;
 use crate::messaging::{self, MessageOrder};
+use crate::operations::accept_payment::is_read_from_a_phone;
 use crate::operations::admit_device::{self, Admission};
 use crate::operations::asked::{self, Actor, Entry};
 use crate::operations::change_grant::{self, Change};
 use crate::operations::issue_vouchers::sell_vouchers;
+use crate::operations::work_off_money::{Given, NotGiven, give_to_grant};
 use crate::payments;
 use lango_domain::grant::Event;
 use lango_domain::ids::{CustomerId, GrantId, Id, JobId, PaymentId, PostingId, TenantId};
@@ -85,11 +87,25 @@ pub(crate) async fn confirm(
         }
     }
     let fit = Fit::of(money.amount, payment.amount);
-    match payment.state.paid(&proof.receipt, fit) {
+    let state = match payment.state.paid(&proof.receipt, fit) {
+        Some(PaymentState::Paid { receipt }) if bought_before(tx, &money).await? => {
+            Some(PaymentState::Review { receipt, why: Misfit::NotForSale })
+        }
+        state => state,
+    };
+    match state {
         Some(state) => use_for(tx, app, (payment, state), money, fit, now).await,
         // Paid twice, by two receipts: the second one is his, for another time.
         None => credit_payer(tx, app, &payment, money, now).await,
     }
+}
+
+/// Whether somebody at the desk typed this receipt in, for an access of his choice. Then it has
+/// bought something, and a person sees to the rest.
+async fn bought_before(tx: &mut Tx<'_>, money: &MoneyIn) -> Result<bool, Error> {
+    let MoneyIn { tenant, provider, receipt, .. } = money;
+    let used = lango_store::receipts::find(tx, *tenant, provider, receipt).await?;
+    Ok(used.is_some())
 }
 
 /// Some providers say that it was paid before they say by which receipt; until then their number of
@@ -105,7 +121,9 @@ async fn same_money(
     if question == Some(proof.receipt.as_str()) {
         return Ok(Some(Came::Known));
     }
-    if question != Some(receipt.as_str()) {
+    // Another sum is other money: paid by hand for the same reference meanwhile.
+    let is_the_sum = proof.amount.is_none_or(|came| came == payment.amount);
+    if question != Some(receipt.as_str()) || !is_the_sum {
         return Ok(None);
     }
     let name = (payment.tenant, provider, receipt.as_str());
@@ -178,8 +196,8 @@ async fn use_for(
         Fit::Over(over) => Some(over),
         _ => None,
     };
-    let used = Used { grant: bought, customer: payer.id, price: payment.amount, over };
-    spend(tx, app, money.clone(), used, now).await?;
+    let used = Used { grant: bought, customer: Some(payer.id), price: payment.amount, over };
+    spend(tx, app, money.clone(), used, &Actor::Payment, now).await?;
     tell(tx, app, &payment, bought, &money.receipt, now).await?;
     admit(tx, app, &payment, bought, now).await?;
     Ok(Came::Bought(bought))
@@ -256,8 +274,8 @@ async fn customer_with(
 pub(crate) struct Used {
     /// What it bought.
     pub(crate) grant: GrantId,
-    /// For whom.
-    pub(crate) customer: CustomerId,
+    /// For whom, if that is known.
+    pub(crate) customer: Option<CustomerId>,
     /// What that costs.
     pub(crate) price: Money,
     /// What it was more; that is his.
@@ -271,6 +289,7 @@ pub(crate) async fn spend(
     app: &App,
     money: MoneyIn,
     used: Used,
+    actor: &Actor,
     now: Timestamp,
 ) -> Result<(), Error> {
     let receipt = Receipt {
@@ -288,20 +307,25 @@ pub(crate) async fn spend(
     let what = format!("{} {}", money.provider, money.receipt);
     let mut lines =
         vec![(Account::Suspense, money.amount.amount), (Account::Revenue, -used.price.amount)];
-    if let Some(over) = used.over {
-        lines.push((Account::Wallet(used.customer), -over.amount));
+    if let Some((over, customer)) = used.over.zip(used.customer) {
+        lines.push((Account::Wallet(customer), -over.amount));
     }
     post(tx, app, (money.tenant, &what), money.amount, &lines, now).await?;
     let detail = format!("{}, {what}", money.amount);
     let entry = Entry { grant: Some(used.grant), ..Entry::of(money.tenant, "paid", detail) };
-    asked::account(tx, app, &Actor::Payment, entry, now).await?;
+    asked::account(tx, app, actor, entry, now).await?;
     let fate = Fate::Used;
-    let (customer, grant) = (Some(used.customer), Some(used.grant));
+    let (customer, grant) = (used.customer, Some(used.grant));
     money_in::save(tx, &MoneyIn { fate, customer, grant, ..money }).await
 }
 
 /// The money is here; what for is the next entry.
-async fn came(tx: &mut Tx<'_>, app: &App, money: &MoneyIn, now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn came(
+    tx: &mut Tx<'_>,
+    app: &App,
+    money: &MoneyIn,
+    now: Timestamp,
+) -> Result<(), Error> {
     let what = format!("{} {}", money.provider, money.receipt);
     let amount = money.amount.amount;
     let lines = [(Account::Clearing(money.gateway), amount), (Account::Suspense, -amount)];
@@ -317,6 +341,12 @@ pub(crate) async fn post(
     lines: &[(Account, i64)],
     now: Timestamp,
 ) -> Result<bool, Error> {
+    for (account, amount) in lines {
+        if let (Account::Wallet(customer), ..0) = (account, amount) {
+            // Something of his may wait for money to renew itself.
+            lango_store::renewals::look_again_of(tx, tenant, *customer, now).await?;
+        }
+    }
     let ids: Vec<PostingId> = lines.iter().map(|_| app.id(now)).collect();
     let Some(entry) = ids.first().copied() else { return Ok(true) };
     let lines: Vec<Posting> = ids
@@ -447,6 +477,9 @@ async fn take(
     if money_in::by_receipt(tx, tenant, provider, &came_in.receipt).await?.is_some() {
         return Ok(Came::Known);
     }
+    if is_known_by_hand(tx, tenant, came_in).await? {
+        return Ok(Came::Known);
+    }
     let account = normal(&came_in.account);
     // What we asked for is told at some providers as if it were paid by hand, too.
     if let Some(payment) = lango_store::payments::by_reference(tx, gateway.id, &account).await? {
@@ -484,6 +517,19 @@ async fn take(
         Some((grant, customer)) => for_account(tx, app, money, (grant, customer), now).await,
         None => set_aside(tx, app, money, Misfit::UnknownAccount, now).await,
     }
+}
+
+/// Whether somebody of the staff read that receipt from a phone and was faster.
+async fn is_known_by_hand(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    came_in: &payments::MoneyIn,
+) -> Result<bool, Error> {
+    let known = money_in::by_any_receipt(tx, tenant, &came_in.receipt).await?;
+    Ok(known.is_some_and(|money| {
+        let by_hand = money.gateway.is_none() && is_read_from_a_phone(&money.provider);
+        by_hand && money.amount == came_in.amount
+    }))
 }
 
 /// Whether money to an account would find its way.
@@ -535,19 +581,15 @@ async fn for_account(
     (grant, customer): (GrantId, CustomerId),
     now: Timestamp,
 ) -> Result<Came, Error> {
-    let stored = lango_store::grants::one(tx, grant).await?;
-    let plan = lango_store::plans::one(tx, stored.grant.plan).await?.plan;
-    let over = match Fit::of(money.amount, plan.price) {
-        Fit::Exact => None,
-        Fit::Over(over) => Some(over),
-        // Too little is kept for him: what is missing may follow.
-        Fit::Under => return credit(tx, app, money, customer, &Actor::Payment, now).await,
-        Fit::Foreign => return set_aside(tx, app, money, Misfit::OtherCurrency, now).await,
-    };
-    if renew(tx, app, grant, plan.terms, now).await?.is_none() {
-        return credit(tx, app, money, customer, &Actor::Payment, now).await;
+    if bought_before(tx, &money).await? {
+        return set_aside(tx, app, money, Misfit::NotForSale, now).await;
     }
-    let used = Used { grant, customer, price: plan.price, over };
-    spend(tx, app, money, used, now).await?;
-    Ok(Came::Bought(grant))
+    let stored = lango_store::grants::one(tx, grant).await?;
+    match give_to_grant(tx, app, money.clone(), stored, &Actor::Payment, now).await? {
+        Ok(Given::Renewed(_)) => Ok(Came::Bought(grant)),
+        // Too little is kept for him: what is missing may follow.
+        Ok(Given::Credited { customer, .. }) => Ok(Came::Credited(customer)),
+        Err(NotGiven::Unfit(why)) => set_aside(tx, app, money, why, now).await,
+        Err(NotGiven::Refused(_)) => credit(tx, app, money, customer, &Actor::Payment, now).await,
+    }
 }

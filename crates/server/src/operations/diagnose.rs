@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::enforcement::Observed;
 use crate::observe::pulse::{self, Beats, Engine};
 use crate::operations::add_router::{RouterAddress, RouterProtocol};
+use crate::operations::diagnose_money::{self, MoneyDiagnosis};
 use crate::operations::diagnose_senders::{self, SenderDiagnosis};
 use crate::operations::nases::{self, NasDiagnosis};
 use crate::radius::overload;
@@ -105,6 +106,8 @@ pub struct TenantDiagnosis {
     pub plans_not_kept: Vec<PlanNotKept>,
     /// Its gateways for texts.
     pub senders: Vec<SenderDiagnosis>,
+    /// Its money.
+    pub money: MoneyDiagnosis,
     /// Messages and other jobs given up within a day.
     pub jobs_given_up: i64,
     /// Why the last of them was given up.
@@ -191,8 +194,8 @@ pub struct Seen {
 
 impl From<Observed> for Seen {
     fn from(observed: Observed) -> Seen {
-        let Observed { version, identity, board, uptime, clock_ahead_seconds, active_sessions } =
-            observed;
+        let Observed { version, identity, board, uptime, .. } = observed;
+        let Observed { clock_ahead_seconds, active_sessions, .. } = observed;
         let uptime_seconds = uptime.as_seconds();
         Seen { version, identity, board, uptime_seconds, clock_ahead_seconds, active_sessions }
     }
@@ -328,6 +331,7 @@ async fn look_at(
         nases: nases::look(tx, app, tenant.id, now).await?,
         plans_not_kept,
         senders: diagnose_senders::look(tx, tenant.id).await?,
+        money: diagnose_money::look(tx, app, tenant.id, now).await?,
         jobs_given_up: jobs::count_given_up(tx, tenant.id, yesterday).await?,
         last_given_up: jobs::last_given_up(tx, tenant.id, yesterday).await?,
         name: tenant.name,
@@ -501,6 +505,7 @@ fn judge(tenant: &TenantDiagnosis, clock: ClockHealth, now: Timestamp) -> Vec<Fi
         }
     }
     findings.extend(diagnose_senders::judge(&tenant.senders));
+    findings.extend(diagnose_money::judge(&tenant.money, &tenant.name, now));
     findings.extend(tenant.plans_not_kept.iter().map(|not_kept| {
         let what = format!(
             "{} does not keep all of plan {}: {}",

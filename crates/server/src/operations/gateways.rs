@@ -2,7 +2,7 @@
 //! settings are sealed; what staff see again is masked.
 
 use crate::app::App;
-use crate::operations::asked::{self, By, Entry, Lost};
+use crate::operations::asked::{self, By, Entry, KeyReused, Lost};
 use crate::operations::begin_purchase::new_door;
 use crate::payments::provider::Provider;
 use crate::payments::settings::{Settings, WrongField};
@@ -45,6 +45,9 @@ pub enum GatewayError {
     /// No such gateway, or not as it was read.
     #[error(transparent)]
     Lost(#[from] Lost),
+    /// The key of the request was used for another.
+    #[error(transparent)]
+    Reused(#[from] KeyReused),
     /// The database.
     #[error("changing a gateway")]
     Store(#[source] Error),
@@ -82,12 +85,24 @@ pub async fn add_gateway(
     let added = app
         .store()
         .attempt(async move |tx: &mut Tx<'_>| {
+            match asked::made_before::<GatewayId>(tx, &by).await? {
+                Err(reused) => return Ok(Err(reused.into())),
+                Ok(Some(made)) => {
+                    let before = match made.first() {
+                        Some(made) => gateways::find(tx, *made).await?,
+                        None => None,
+                    };
+                    return Ok(before.ok_or_else(|| Lost::Missing("gateway").into()));
+                }
+                Ok(None) => {}
+            }
             let place = gateways::of_tenant(tx, tenant).await?.len() as i64 + 1;
             let gateway = Gateway { place, ..gateway.clone() };
             gateways::insert(tx, &gateway).await?;
             let detail = format!("{} by {}", gateway.name, gateway.provider);
             let entry = Entry::of(tenant, "gateway added", detail);
             asked::account(tx, &desk, &by.actor, entry, now).await?;
+            asked::keep_made(tx, &by, &[gateway.id], now).await?;
             Ok(Ok(gateway))
         })
         .await;
@@ -285,4 +300,27 @@ async fn live(
 /// A fault of the store.
 pub async fn gateways_of(app: &App, tenant: TenantId) -> Result<Vec<Gateway>, Error> {
     app.store().read(async move |tx: &mut Tx<'_>| gateways::of_tenant(tx, tenant).await).await
+}
+
+/// A gateway's settings with some of them changed; what is null goes away. A secret that comes back
+/// as it is shown, masked, stays as it is.
+///
+/// # Errors
+/// As [`settings_of`].
+pub fn merged_settings(app: &App, gateway: &Gateway, change: &Value) -> Result<Value, Error> {
+    let settings = settings_of(app, gateway)?;
+    let shown = settings.shown();
+    // Text, numbers and dates: serialising them cannot fail.
+    let mut merged = serde_json::to_value(&settings).unwrap_or_default();
+    let (Some(fields), Some(changes)) = (merged.as_object_mut(), change.as_object()) else {
+        return Ok(change.clone());
+    };
+    for (name, value) in changes {
+        if value.is_null() {
+            fields.remove(name);
+        } else if shown.get(name) != Some(value) {
+            fields.insert(name.clone(), value.clone());
+        }
+    }
+    Ok(merged)
 }

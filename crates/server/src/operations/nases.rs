@@ -2,11 +2,13 @@
 //! to do about it, and what a person says about how it signs.
 
 use crate::app::App;
+use crate::enforcement::Observed;
 use crate::enforcement::radius::setup;
 use crate::operations::add_router::{RouterAddress, RouterLogin};
 use crate::operations::asked::{By, Lost};
 use crate::operations::change_router::{self, ChangeRouterError};
 use crate::operations::diagnose::Finding;
+use crate::operations::router_api;
 use crate::radius::directory::{Signing, source};
 use crate::radius::overload;
 use lango_domain::ids::{RouterId, TenantId};
@@ -56,6 +58,10 @@ pub struct NasDiagnosis {
     pub sessions: i64,
     /// Whether it answered an order lately.
     pub takes_orders: bool,
+    /// Whether it answers orders by its API only.
+    pub by_api_only: bool,
+    /// Where its API is, if it has one beside RADIUS.
+    pub api: Option<String>,
     /// What went wrong with orders last.
     pub last_error: Option<String>,
     /// Grows with every change of it.
@@ -153,6 +159,9 @@ fn diagnosed(
         clock_ahead_seconds: kept.and_then(|kept| kept.clock_ahead_seconds),
         sessions,
         takes_orders: recent && router.last_error.is_none(),
+        by_api_only: serde_json::from_str::<Observed>(&router.observed)
+            .is_ok_and(|observed| observed.by_api_only),
+        api: router_api::of(app, &router).map(|api| api.address.to_string()),
         last_error: router.last_error,
         revision: router.version,
         name: router.name,
@@ -207,6 +216,9 @@ pub(crate) fn judge(nas: &NasDiagnosis, now: Timestamp) -> Vec<Finding> {
     }
     if !nas.takes_orders {
         findings.push(no_orders(nas));
+    }
+    if nas.takes_orders && nas.by_api_only {
+        findings.push(by_api_only(nas));
     }
     if nas.signing == Signing::Off {
         findings.push(unsigned(nas));
@@ -280,11 +292,33 @@ fn no_orders(nas: &NasDiagnosis) -> Finding {
         format!("router {name} takes no orders, so nobody there can be cut before his time: {why}"),
         format!(
             "paste on it `{}`, and let its firewall take UDP port {port} from here; then `lango \
-             router test {name}`",
-            setup::take_orders(port)
+             router test {name}`{}",
+            setup::take_orders(port),
+            match nas.api {
+                Some(_) => String::new(),
+                None => format!(
+                    "; or give it a second way: `lango router change {name} --api apis://{} \
+                     --user lango`",
+                    nas.address
+                ),
+            }
         ),
     );
     Finding { why: nas.last_error.clone(), ..told }
+}
+
+fn by_api_only(nas: &NasDiagnosis) -> Finding {
+    let (name, port) = (&nas.name, nas.orders_port);
+    finding(
+        format!(
+            "router {name} leaves orders by RADIUS unanswered: sessions there are ended by its \
+             API, and whoever changes his plan is logged out for a moment"
+        ),
+        format!(
+            "paste on it `{}`, and let its firewall take UDP port {port} from here",
+            setup::take_orders(port)
+        ),
+    )
 }
 
 fn unsigned(nas: &NasDiagnosis) -> Finding {
@@ -351,6 +385,8 @@ mod tests {
             clock_ahead_seconds: Some(1),
             sessions: 3,
             takes_orders: true,
+            by_api_only: false,
+            api: None,
             last_error: None,
             revision: 1,
         }
@@ -380,6 +416,8 @@ mod tests {
         assert!(never.contains("never asked anything from 10.0.0.2"), "{never}");
         let silent = told(NasDiagnosis { heard_at: Some(NOW - Span::hours(1)), ..well() });
         assert!(silent.contains("silent for 1h, with 3 sessions open"), "{silent}");
+        let half = told(NasDiagnosis { by_api_only: true, ..well() });
+        assert!(half.contains("leaves orders by RADIUS unanswered"), "{half}");
         let deaf = told(NasDiagnosis { takes_orders: false, ..well() });
         assert!(deaf.contains("/radius incoming set accept=yes port=3799"), "{deaf}");
         let unsigned = told(NasDiagnosis { signing: Signing::Off, ..well() });
@@ -401,6 +439,7 @@ mod tests {
                 proven_at: at(proven),
                 mistrusted_at: at(mistrusted),
                 clock_ahead_seconds: None,
+                interim_at: None,
             })
         };
         assert_eq!(kept(None, None), SecretState::Unproven);

@@ -3,7 +3,9 @@
 use crate::app::App;
 use crate::radius::ledger;
 use lango_domain::ids::{GrantId, RouterId, SessionId};
-use lango_domain::time::Timestamp;
+use lango_domain::quantity::DataSize;
+use lango_domain::time::{Span, Timestamp};
+use lango_radius::accounting::TerminateCause;
 use lango_store::radius::RadiusSession;
 use lango_store::{Error, Tx};
 
@@ -14,8 +16,23 @@ pub struct OfGrant {
     pub open: Vec<RadiusSession>,
     /// Those that live and must be over, whatever the grant gives.
     pub overdue: Vec<RadiusSession>,
+    /// Those that show the pay page only.
+    pub walled: Vec<RadiusSession>,
     /// When the hours of its plan end; none if they do not.
     pub closes: Option<Timestamp>,
+    /// What it may still use.
+    pub left: Left,
+    /// Whether the NAS ended the last one, at a limit that we had given it.
+    pub ended_by_limit: bool,
+}
+
+/// What a grant may still use: sessions are told it together with what they used of it themselves.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Left {
+    /// Time online; none is unlimited.
+    pub uptime: Option<Span>,
+    /// Data; none is unlimited.
+    pub data: Option<DataSize>,
 }
 
 /// The sessions of a grant that live on a NAS, as far as it reported.
@@ -33,19 +50,46 @@ pub async fn of_grant(
             use lango_store::radius;
             let sessions = radius::open_of_grant(tx, router, grant).await?;
             if sessions.is_empty() {
-                return Ok(OfGrant::default());
+                let ended_by_limit = was_ended_by_limit(tx, router, grant).await?;
+                return Ok(OfGrant { ended_by_limit, ..OfGrant::default() });
             }
             let due = radius::overdue_of_grant(tx, router, grant, now).await?;
             let stored = lango_store::grants::find(tx, grant).await?;
-            let hours = stored.and_then(|stored| stored.grant.terms.logins.hours);
+            let own = stored.as_ref().map(|stored| &stored.grant);
+            let meter = own.map(|own| own.meter);
+            let left = Left {
+                uptime: meter.and_then(|meter| meter.uptime_left()),
+                data: meter.and_then(|meter| meter.data_left()),
+            };
+            let is_walled = |session: &RadiusSession| {
+                own.is_some_and(|own| crate::radius::is_walled(session, own))
+            };
+            let hours = own.and_then(|own| own.terms.logins.hours.clone());
             let closes = hours.and_then(|hours| crate::radius::closes(&hours, now));
             let is_over = |session: &RadiusSession| {
                 due.contains(&session.id) || closes.is_some_and(|closes| closes <= now)
             };
-            let (overdue, open) = sessions.into_iter().partition(is_over);
-            Ok(OfGrant { open, overdue, closes })
+            let (overdue, open): (Vec<_>, Vec<_>) = sessions.into_iter().partition(is_over);
+            let (walled, open) = open.into_iter().partition(is_walled);
+            Ok(OfGrant { open, overdue, walled, closes, left, ended_by_limit: false })
         })
         .await
+}
+
+/// Whether a NAS ended a grant's last session there at a limit that we had given it.
+async fn was_ended_by_limit(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    grant: GrantId,
+) -> Result<bool, Error> {
+    const RECENT: i64 = 20;
+    let sessions = lango_store::sessions::of_grant(tx, grant, RECENT).await?;
+    let own = sessions.iter().filter(|session| session.router == router);
+    let Some(last) = own.max_by_key(|session| session.ended_at) else { return Ok(false) };
+    let counted = lango_store::radius::by_ids(tx, &[last.id]).await?;
+    let limits = [TerminateCause::SESSION_TIMEOUT, TerminateCause::NAS_REQUEST];
+    let causes = limits.map(|cause| cause.to_string());
+    Ok(counted.iter().any(|session| session.cause.as_ref().is_some_and(|it| causes.contains(it))))
 }
 
 /// All sessions that live on a NAS, as far as it reported.

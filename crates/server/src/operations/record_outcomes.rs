@@ -123,7 +123,12 @@ fn line(app: &App, cut: &Cut) -> Activity {
         grant: Some(cut.grant),
         router: Some(cut.router),
         what: "cut".to_owned(),
-        detail: format!("confirmed {} after it was due", cut.lateness),
+        detail: match ConfirmedBy::Api.word() == cut.confirmed_by {
+            true => {
+                format!("confirmed {} after it was due, {}", cut.lateness, ConfirmedBy::Api.words())
+            }
+            false => format!("confirmed {} after it was due", cut.lateness),
+        },
     }
 }
 

@@ -9,6 +9,7 @@ use crate::operations::gateways::{provider_of, url_of};
 use crate::payments::{Door, Refund, RefundAnswer};
 use lango_domain::grant::Event;
 use lango_domain::ids::{PaymentId, TenantId};
+use lango_domain::money::Money;
 use lango_domain::payment::{PaymentState, Verdict};
 use lango_domain::time::Timestamp;
 use lango_store::ledger::Account;
@@ -62,14 +63,14 @@ pub async fn refund_payment(
     now: Timestamp,
 ) -> Result<PaymentState, NotRefunded> {
     let (desk, by) = (app.clone(), by.clone());
-    let begun = app
+    let (begun, amount) = app
         .store()
         .attempt(async move |tx: &mut Tx<'_>| begin(tx, &desk, (tenant, id), way, &by, now).await)
         .await??;
     if way == Way::ByHand {
         return settle(app, id, Ok(()), now).await.map_err(NotRefunded::from);
     }
-    tell(app, begun, now).await
+    tell(app, begun, amount, now).await
 }
 
 async fn begin(
@@ -79,7 +80,7 @@ async fn begin(
     way: Way,
     by: &By,
     now: Timestamp,
-) -> Result<Result<Payment, NotRefunded>, Error> {
+) -> Result<Result<(Payment, Money), NotRefunded>, Error> {
     let found = lango_store::payments::find(tx, id).await?;
     let Some(payment) = found.filter(|payment| payment.tenant == tenant) else {
         return Ok(Err(Lost::Missing("payment").into()));
@@ -91,6 +92,9 @@ async fn begin(
         other => return Ok(Err(NotRefunded::NotPaid(other.word()))),
     };
     let gateway = lango_store::gateways::find(tx, payment.gateway).await?;
+    let told_by = gateway.as_ref().map_or("", |gateway| gateway.provider.as_str());
+    let money = money_in::by_receipt(tx, tenant, told_by, &receipt).await?;
+    let amount = money.map_or(payment.amount, |money| goes_back(&payment, &money));
     if let Some(gateway) = gateway.filter(|_| way == Way::ByProvider) {
         let provider = provider_of(app, &gateway)?;
         if !provider.abilities().refunds {
@@ -104,7 +108,13 @@ async fn begin(
     let detail = format!("{} {}", refunding.amount, refunding.reference);
     let entry = Entry { grant: refunding.grant, ..Entry::of(tenant, "refund begun", detail) };
     asked::account(tx, app, &by.actor, entry, now).await?;
-    Ok(Ok(refunding))
+    Ok(Ok((refunding, amount)))
+}
+
+/// The price of what was bought: what was too much is in the payer's wallet, and stays his. What
+/// bought nothing goes back whole.
+fn goes_back(payment: &Payment, money: &MoneyIn) -> Money {
+    if money.fate == Fate::Used { payment.amount } else { money.amount }
 }
 
 /// A new access ends; of a renewed one nobody knows which part was used, so it stays.
@@ -124,7 +134,12 @@ async fn end_what_it_bought(
     }
 }
 
-async fn tell(app: &App, payment: Payment, now: Timestamp) -> Result<PaymentState, NotRefunded> {
+async fn tell(
+    app: &App,
+    payment: Payment,
+    amount: Money,
+    now: Timestamp,
+) -> Result<PaymentState, NotRefunded> {
     let gateway = payment.gateway;
     let gateway = app
         .store()
@@ -142,7 +157,7 @@ async fn tell(app: &App, payment: Payment, now: Timestamp) -> Result<PaymentStat
     };
     let refund = Refund {
         receipt,
-        amount: payment.amount,
+        amount,
         phone: Some(payment.phone.clone()),
         reference: payment.reference.clone(),
         callback,
@@ -227,13 +242,17 @@ async fn give_back(
     let provider = gateway.map_or_else(String::new, |gateway| gateway.provider);
     let money = money_in::by_receipt(tx, payment.tenant, &provider, receipt).await?;
     let Some(money) = money else { return Ok(()) };
-    let from = match money.fate {
-        Fate::Used => Account::Revenue,
+    let amount = goes_back(payment, &money);
+    let from = match (money.fate, money.customer) {
+        (Fate::Used, _) => Account::Revenue,
+        (Fate::Credited, Some(customer)) => Account::Wallet(customer),
         _ => Account::Suspense,
     };
-    let amount = payment.amount.amount;
     let what = format!("refund of {provider} {receipt}");
-    let lines = [(from, amount), (Account::Clearing(money.gateway), -amount)];
-    post(tx, app, (payment.tenant, &what), payment.amount, &lines, now).await?;
+    let lines = |from| [(from, amount.amount), (Account::Clearing(money.gateway), -amount.amount)];
+    if !post(tx, app, (payment.tenant, &what), amount, &lines(from), now).await? {
+        // He has spent it, and has it back all the same: that is our loss.
+        post(tx, app, (payment.tenant, &what), amount, &lines(Account::Refunds), now).await?;
+    }
     money_in::save(tx, &MoneyIn { fate: Fate::GivenBack, ..money }).await
 }

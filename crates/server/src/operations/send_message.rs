@@ -10,6 +10,7 @@ use crate::messaging::sender::Sender as Where;
 use crate::messaging::settings::MessageSettings;
 use crate::messaging::templates::{Facts, fill};
 use crate::operations::hear_report;
+use crate::operations::issue_vouchers::{printed, read_code};
 use crate::operations::settle_job::{JobEnd, MOST_ATTEMPTS};
 use lango_domain::access::Access;
 use lango_domain::ids::{Id, SenderId};
@@ -151,7 +152,7 @@ async fn gather(
             let settings = MessageSettings::read(tx, tenant.id).await?;
             let able = able(tx, way, &tenant, &recipient, &desk).await?;
             let message = messages::of_job(tx, job.id).await?;
-            let facts = Facts { link: settings.link.clone(), ..facts };
+            let facts = Facts { link: settings.link(desk.public_url()), ..facts };
             let order = order.clone();
             Ok(Ok(Made { tenant, order, recipient, settings, facts, language, able, message }))
         })
@@ -238,7 +239,10 @@ async fn facts(
 async fn code(tx: &mut Tx<'_>, app: &App, stored: &StoredGrant) -> Result<String, Error> {
     let sealed = lango_store::grants::access(tx, stored.grant.id).await?;
     Ok(match app.open_access(stored.grant.id, &sealed)? {
-        Access::Hotspot { name, password } if password.reveal() == name => name,
+        Access::Hotspot { name, password } if password.reveal() == name => {
+            // One of ours as it is printed; what was imported or chosen stays as it is.
+            if read_code(&name).as_ref() == Some(&name) { printed(&name) } else { name }
+        }
         Access::Hotspot { name, password } | Access::Pppoe { name, password, .. } => {
             format!("{name} / {}", password.reveal())
         }

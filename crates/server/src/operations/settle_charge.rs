@@ -26,22 +26,42 @@ pub async fn about_to_ask(
     id: PaymentId,
     now: Timestamp,
 ) -> Result<Option<Payment>, Error> {
+    let desk = app.clone();
     app.store()
         .write(async move |tx: &mut Tx<'_>| {
             let Some(payment) = lango_store::payments::find(tx, id).await? else { return Ok(None) };
             if payment.state != PaymentState::Created {
                 return Ok(None);
             }
-            let mut asking = Payment {
-                state: PaymentState::Submitting,
-                submitted_at: Some(payment.submitted_at.unwrap_or(now)),
-                ..payment
-            };
+            if !payment.rings {
+                overtaken(tx, &desk, payment, now).await?;
+                return Ok(None);
+            }
+            // What was asked before was surely not heard: its time begins now.
+            let mut asking =
+                Payment { state: PaymentState::Submitting, submitted_at: Some(now), ..payment };
             lango_store::payments::save(tx, &asking).await?;
             asking.version += 1;
             Ok(Some(asking))
         })
         .await
+}
+
+/// It was left lying so long that its payer tapped again: his phone is asked the newer question, and
+/// two at once he would pay twice.
+async fn overtaken(
+    tx: &mut Tx<'_>,
+    app: &App,
+    payment: Payment,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let before = payment.state.clone();
+    let late = Payment {
+        next_attempt_at: None,
+        last_error: Some("its payer asked again before it could be asked for".to_owned()),
+        ..fallen(payment, PaymentState::Expired, now)
+    };
+    write(tx, app, &before, &late, now).await
 }
 
 /// Notes what came of asking for money.

@@ -2,6 +2,7 @@
 //! and looks at what a text would be and cost before it is sent.
 
 use crate::app::App;
+use crate::config::public_url::PublicUrl;
 use crate::messaging::gateways::Gateway;
 use crate::messaging::notice::Notice;
 use crate::messaging::settings::{LONGEST_NAME, MessageSettings, is_sender_name, key};
@@ -131,11 +132,16 @@ impl Edit {
     }
 
     /// Changes the settings; what the account says of it.
-    fn apply(&self, settings: &mut MessageSettings) -> Result<String, WordingError> {
+    fn apply(
+        &self,
+        settings: &mut MessageSettings,
+        portal: Option<&PublicUrl>,
+    ) -> Result<String, WordingError> {
         match self {
             Edit::Settings(change) => {
                 let says_link = |(_, text): &(&String, &String)| text.contains("{link}");
                 if change.link == Some(None)
+                    && portal.is_none()
                     && let Some((name, _)) = settings.texts.iter().find(says_link)
                 {
                     return Err(WordingError::LinkInUse(name.clone()));
@@ -151,7 +157,7 @@ impl Edit {
                 let name = key(*template, *language);
                 match text {
                     Some(text) => {
-                        template.check(text, settings.link.is_some())?;
+                        template.check(text, settings.link(portal).is_some())?;
                         settings.texts.insert(name.clone(), text.trim().to_owned());
                     }
                     None => {
@@ -175,7 +181,7 @@ async fn edit(
     app.store()
         .attempt(async move |tx: &mut Tx<'_>| {
             let mut settings = MessageSettings::read(tx, tenant).await?;
-            let detail = match edit.apply(&mut settings) {
+            let detail = match edit.apply(&mut settings, desk.public_url()) {
                 Ok(detail) => detail,
                 Err(refused) => return Ok(Err(refused)),
             };
@@ -232,11 +238,13 @@ pub async fn preview(
         Ok((MessageSettings::read(tx, id).await?, senders::of_tenant(tx, id).await?))
     };
     let (settings, senders) = app.store().read(read).await?;
-    let facts = Facts { link: settings.link.clone(), ..Facts::example(&tenant.name) };
+    let link = settings.link(app.public_url());
+    let has_link = link.is_some();
+    let facts = Facts { link, ..Facts::example(&tenant.name) };
     let text = match sample {
         Sample::Text(text) => text,
         Sample::Message(template, Some(text)) => {
-            template.check(&text, settings.link.is_some())?;
+            template.check(&text, has_link)?;
             fill(&text, &facts)
         }
         Sample::Message(template, None) => fill(&settings.text(template, language), &facts),

@@ -228,6 +228,33 @@ pub enum CallbackError {
     Unsigned(&'static str),
 }
 
+/// A reason as programs read it: a word that stays the same.
+pub(crate) fn word(reason: impl serde::Serialize) -> String {
+    // A variant without contents: it is a word.
+    let word = serde_json::to_value(reason).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
+}
+
+/// Why a message was not taken, as the inbox says it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unread {
+    /// Nobody could read it.
+    Unreadable,
+    /// It did not prove who sent it.
+    Unsigned,
+}
+
+impl Unread {
+    /// Reads it from the outcome of a message, which is the sentence of a [`CallbackError`].
+    pub fn of(outcome: &str) -> Option<Unread> {
+        match outcome {
+            outcome if outcome.starts_with("it is not a message of ") => Some(Unread::Unreadable),
+            outcome if outcome.starts_with("its signature is ") => Some(Unread::Unsigned),
+            _ => None,
+        }
+    }
+}
+
 /// A question that came to nothing.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum ProviderError {
@@ -361,4 +388,19 @@ pub struct Till {
     pub gateway: GatewayId,
     /// The money it takes.
     pub currency: Currency,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_inbox_says_why_a_message_was_not_taken() {
+        let unreadable =
+            CallbackError::Unreadable { provider: "M-Pesa", why: "no JSON".to_owned() };
+        assert_eq!(Unread::of(&unreadable.to_string()), Some(Unread::Unreadable));
+        let unsigned = CallbackError::Unsigned("missing");
+        assert_eq!(Unread::of(&unsigned.to_string()), Some(Unread::Unsigned));
+        assert_eq!(Unread::of("paid, and known before"), None);
+    }
 }

@@ -230,6 +230,23 @@ const SECRETS: [&str; 11] = [
     "certificate",
 ];
 
+/// Whether nobody sees that field again, and nobody should be able to read it where it is typed.
+pub fn is_secret(field: &str) -> bool {
+    SECRETS.contains(&field) && field != "certificate"
+}
+
+/// The secrets without which a provider lets nobody in.
+pub fn needed_secrets(provider: &str) -> &'static [&'static str] {
+    match provider {
+        "daraja" => &["consumer_key", "consumer_secret", "passkey"],
+        "clickpesa" => &["api_key"],
+        "momo" => &["api_key", "subscription_key"],
+        "airtel" => &["client_secret"],
+        "signed_webhook" => &["secret"],
+        _ => &[],
+    }
+}
+
 impl Settings {
     /// Reads what staff typed in, and says all that is wrong with it.
     ///

@@ -6,8 +6,11 @@ use krilla::num::NormalizedF32;
 use krilla::paint::{LineCap, LineJoin, Stroke, StrokeDash};
 use krilla::surface::Surface;
 
+/// A line to cut along: from where to where, in points from the upper left corner.
+pub(super) type CutLine = ((f32, f32), (f32, f32));
+
 /// Draws dashed lines from point to point.
-pub(super) fn cut_lines(surface: &mut Surface<'_>, lines: &[((f32, f32), (f32, f32))]) {
+pub(super) fn cut_lines(surface: &mut Surface<'_>, lines: &[CutLine]) {
     let mut path = PathBuilder::new();
     for ((from_x, from_y), (to_x, to_y)) in lines {
         path.move_to(*from_x, *from_y);

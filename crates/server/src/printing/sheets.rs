@@ -1,7 +1,7 @@
 //! Sheets of A4 with cards to cut apart.
 
 use super::card::Card;
-use super::page::cut_lines;
+use super::page::{CutLine, cut_lines};
 use super::text::{Fitted, Pen, fit, width, wrap};
 use super::{MILLIMETRE, qr};
 use krilla::Document;
@@ -95,7 +95,7 @@ impl Sheet {
     }
 
     /// Lines around so many rows of cards.
-    fn grid(&self, rows: usize) -> Vec<((f32, f32), (f32, f32))> {
+    fn grid(&self, rows: usize) -> Vec<CutLine> {
         let (left, top) = self.corner(0, 0);
         let (right, bottom) = self.corner(self.columns, rows);
         let across = (0..=rows).map(|row| self.corner(0, row).1).map(|y| ((left, y), (right, y)));

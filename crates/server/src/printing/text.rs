@@ -147,7 +147,9 @@ mod tests {
         for sign in "ABCXYZabcxyz0123456789 -·…:.,/éèàçùêîôâ".chars() {
             let glyph = pen.signs.map(sign);
             assert!(glyph.is_some(), "the font has no {sign}");
-            assert_eq!(metrics.advance_width(glyph.unwrap()), Some(ADVANCE), "{sign}");
+            // The library scales in fixed point, so it is off in the fifth place.
+            let wide = metrics.advance_width(glyph.unwrap()).unwrap();
+            assert!((wide - ADVANCE).abs() < 0.000_1, "{sign} is {wide} wide");
         }
     }
 

@@ -98,6 +98,7 @@ pub struct Nas {
     proven_at: Arc<AtomicI64>,
     mistrusted_at: Arc<AtomicI64>,
     clock_ahead: Arc<AtomicI64>,
+    interim_at: Arc<AtomicI64>,
     noted_at: AtomicI64,
     noted: AtomicU8,
 }
@@ -126,6 +127,7 @@ impl Nas {
             proven_at: self.proven_at.clone(),
             mistrusted_at: self.mistrusted_at.clone(),
             clock_ahead: self.clock_ahead.clone(),
+            interim_at: self.interim_at.clone(),
             noted_at: AtomicI64::new(0),
             noted: AtomicU8::new(0),
         }
@@ -143,6 +145,12 @@ impl Nas {
     /// Takes note of how far its clock is ahead of ours.
     pub(super) fn note_clock(&self, ahead_seconds: i64) {
         self.clock_ahead.store(ahead_seconds, Ordering::Relaxed);
+    }
+
+    /// Takes note that it reported of a session that goes on: from then on its silence means
+    /// something.
+    pub(super) fn note_interim(&self, now: Timestamp) {
+        self.interim_at.store(now.micros(), Ordering::Relaxed);
     }
 
     /// Takes note of something that another secret must have signed.
@@ -269,7 +277,10 @@ fn news(nas: &Nas, now: Timestamp) -> Option<(TenantId, lango_store::radius::Nas
     let last = heard_at.max(mistrusted_at)?;
     let noted = Timestamp::from_micros(nas.noted_at.load(Ordering::Relaxed));
     // That a secret turned out wrong, or right, is told at once; that a NAS still lives is not.
-    let standing = nas.signing().octet() | (u8::from(mistrusted_at > proven_at) << 2);
+    let interim_at = at(&nas.interim_at);
+    let standing = nas.signing().octet()
+        | (u8::from(mistrusted_at > proven_at) << 2)
+        | (u8::from(interim_at.is_some()) << 3);
     let is_same = nas.noted.swap(standing, Ordering::Relaxed) == standing;
     if last <= noted || (is_same && now.since(noted) < NOTE_EVERY) {
         return None;
@@ -283,6 +294,7 @@ fn news(nas: &Nas, now: Timestamp) -> Option<(TenantId, lango_store::radius::Nas
         proven_at,
         mistrusted_at,
         clock_ahead_seconds: (clock_ahead != NO_CLOCK).then_some(clock_ahead),
+        interim_at,
     };
     Some((nas.tenant, state))
 }
@@ -312,6 +324,7 @@ fn nas(app: &App, router: &Router, signing: Signing, language: Language) -> Opti
         proven_at: Arc::default(),
         mistrusted_at: Arc::default(),
         clock_ahead: Arc::new(AtomicI64::new(NO_CLOCK)),
+        interim_at: Arc::default(),
         noted_at: AtomicI64::new(0),
         noted: AtomicU8::new(0),
     })
@@ -352,6 +365,7 @@ mod tests {
             proven_at: Arc::default(),
             mistrusted_at: Arc::default(),
             clock_ahead: Arc::new(AtomicI64::new(NO_CLOCK)),
+            interim_at: Arc::default(),
             noted_at: AtomicI64::new(0),
             noted: AtomicU8::new(0),
         }

@@ -11,6 +11,8 @@ use lango_radius::{AttributeId, Packet};
 
 /// The beginning of every Class of ours.
 const MARK: &[u8; 2] = b"lg";
+/// The same of whoever is to see the pay page only.
+const WALLED_MARK: &[u8; 2] = b"lw";
 /// The whole of it: the mark, the grant, eight random octets.
 const CLASS_LENGTH: usize = 18;
 
@@ -20,18 +22,20 @@ const CLASS_LENGTH: usize = 18;
 pub(super) struct Pass {
     pub(super) grant: GrantId,
     pub(super) token: [u8; 8],
+    /// Whether he is to see the pay page only.
+    pub(super) is_walled: bool,
 }
 
 impl Pass {
     /// A new one.
-    pub(super) fn new(grant: GrantId, token: [u8; 8]) -> Pass {
-        Pass { grant, token }
+    pub(super) fn new(grant: GrantId, token: [u8; 8], is_walled: bool) -> Pass {
+        Pass { grant, token, is_walled }
     }
 
     /// As it goes out.
     pub(super) fn octets(self) -> [u8; CLASS_LENGTH] {
         let mut octets = [0; CLASS_LENGTH];
-        octets[..2].copy_from_slice(MARK);
+        octets[..2].copy_from_slice(if self.is_walled { WALLED_MARK } else { MARK });
         octets[2..10].copy_from_slice(&self.grant.raw().to_be_bytes());
         octets[10..].copy_from_slice(&self.token);
         octets
@@ -43,10 +47,11 @@ impl Pass {
     }
 
     fn read(octets: &[u8]) -> Option<Pass> {
-        let rest = octets.strip_prefix(MARK)?;
+        let is_walled = octets.starts_with(WALLED_MARK);
+        let rest = octets.strip_prefix(if is_walled { WALLED_MARK } else { MARK })?;
         let (grant, token) = rest.split_first_chunk::<8>()?;
         let grant = GrantId::from_raw(i64::from_be_bytes(*grant));
-        Some(Pass { grant, token: token.try_into().ok()? })
+        Some(Pass { grant, token: token.try_into().ok()?, is_walled })
     }
 }
 
@@ -94,11 +99,44 @@ pub(super) fn identifiers(packet: &Packet<'_>) -> Vec<u8> {
             octets.extend(value);
         }
     }
+    // For ourselves: as what he was let in, where it is not as everybody is.
+    match Pass::of(packet) {
+        Some(pass) if pass.is_walled => octets.extend([CLASS_NUMBER, 2 + 2, b'l', b'w']),
+        Some(_) => {}
+        None => octets.extend([CLASS_NUMBER, 2]),
+    }
     octets
+}
+
+/// The number of Class, which no order names a session by.
+const CLASS_NUMBER: u8 = 25;
+
+/// As what somebody was let in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LetInAs {
+    /// As what he has paid for.
+    Customer,
+    /// To see the pay page only.
+    Walled,
+    /// His NAS repeats no Class, so it cannot be told.
+    Unsaid,
+}
+
+/// As what the customer of a session was let in, by what was kept of it.
+pub(crate) fn let_in_as(identifiers: &[u8]) -> LetInAs {
+    match each_kept(identifiers).find(|(id, _)| *id == CLASS.id()) {
+        None => LetInAs::Customer,
+        Some((_, b"")) => LetInAs::Unsaid,
+        Some(_) => LetInAs::Walled,
+    }
 }
 
 /// Identifiers, taken apart again.
 pub(crate) fn each_identifier(octets: &[u8]) -> impl Iterator<Item = (AttributeId, &[u8])> {
+    each_kept(octets).filter(|(id, _)| *id != CLASS.id())
+}
+
+fn each_kept(octets: &[u8]) -> impl Iterator<Item = (AttributeId, &[u8])> {
     let mut rest = octets;
     std::iter::from_fn(move || {
         let [number, length, ..] = *rest else { return None };
@@ -140,8 +178,10 @@ mod tests {
 
     #[test]
     fn a_pass_comes_back_and_nothing_else_is_one() {
-        let pass = Pass::new(GrantId::from_raw(77), [5; 8]);
-        assert_eq!(Pass::read(&pass.octets()), Some(pass));
+        for is_walled in [false, true] {
+            let pass = Pass::new(GrantId::from_raw(77), [5; 8], is_walled);
+            assert_eq!(Pass::read(&pass.octets()), Some(pass));
+        }
         for wrong in [&b""[..], b"lg", b"lg1234567", &[0; 18], &[b'l'; 30]] {
             assert_eq!(Pass::read(wrong), None, "{wrong:?}");
         }
@@ -159,7 +199,26 @@ mod tests {
             [(USER_NAME.id(), b"ann"), (ACCT_SESSION_ID.id(), b"81a00001")];
         assert_eq!(parts, expected);
         // Damaged in the database: what can be read is read.
-        assert_eq!(each_identifier(&octets[..octets.len() - 1]).count(), 1);
+        assert_eq!(each_identifier(&octets[..octets.len() - 3]).count(), 1);
         assert_eq!(each_identifier(&[1, 0, 0]).count(), 0);
+    }
+
+    #[test]
+    fn it_is_kept_as_what_somebody_was_let_in() {
+        let of = |pass: Option<Pass>| {
+            let mut draft = Draft::accounting_request(1);
+            draft.put(USER_NAME, "ann").unwrap();
+            if let Some(pass) = pass {
+                draft.put(CLASS, &pass.octets()).unwrap();
+            }
+            let sealed = draft.seal(&Secret::new("testing123").unwrap());
+            let octets = identifiers(&sealed.packet());
+            assert_eq!(each_identifier(&octets).count(), 1, "no order names it");
+            let_in_as(&octets)
+        };
+        let pass = |is_walled| Some(Pass::new(GrantId::from_raw(77), [5; 8], is_walled));
+        assert_eq!(of(pass(false)), LetInAs::Customer);
+        assert_eq!(of(pass(true)), LetInAs::Walled);
+        assert_eq!(of(None), LetInAs::Unsaid);
     }
 }

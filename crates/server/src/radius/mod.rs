@@ -19,12 +19,14 @@ mod radsec;
 mod reception;
 mod sockets;
 mod sweep;
+mod wall;
 
 pub(crate) use closing::closes;
-pub(crate) use identity::each_identifier;
+pub(crate) use identity::{LetInAs, each_identifier, let_in_as};
 pub(crate) use login::{put_speed, why_off};
 pub use own_certificate::{NAME, ROOT};
 pub use sockets::{Bound, Settings, bind};
+pub(crate) use wall::is_walled;
 
 use crate::app::App;
 use directory::Directory;

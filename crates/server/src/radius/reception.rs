@@ -48,9 +48,10 @@ impl Reception {
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         // One octet more than a packet may have: what fills it is too long.
         let mut buffer = [0; lango_radius::MAXIMUM_LENGTH + 1];
+        let mut stopped = std::pin::pin!(stop.cancelled());
         loop {
             let received = tokio::select! {
-                () = stop.cancelled() => return,
+                () = &mut stopped => return,
                 received = self.socket.recv_from(&mut buffer) => received,
             };
             match received {

@@ -5,11 +5,15 @@
 use super::ledger::close_silent;
 use crate::app::App;
 use lango_domain::time::{Span, Timestamp};
+use lango_store::radius::RadiusSession;
 use lango_store::{Error, Tx};
 use tokio_util::sync::CancellationToken;
 
 /// How long a session may say nothing: three reports, and more than a short outage.
 pub(super) const SILENCE: Span = Span::minutes(17);
+/// How long one may that is on a NAS which never reports of what goes on. Its device takes its
+/// place itself when it comes back, and its grant's end is told to the NAS all the same.
+const SILENCE_OF_THE_MUTE: Span = Span::hours(24);
 /// How often is looked.
 const LOOK_EVERY: Span = Span::minutes(1);
 /// How many are closed together.
@@ -45,7 +49,7 @@ async fn sweep(app: &App, hearing_since: Timestamp) -> Result<usize, Error> {
         let round = app
             .store()
             .write(async move |tx: &mut Tx<'_>| {
-                let stale = lango_store::radius::stale(tx, now - SILENCE, BATCH).await?;
+                let stale = stale(tx, now).await?;
                 if !is_silence {
                     return Ok(0);
                 }
@@ -59,4 +63,8 @@ async fn sweep(app: &App, hearing_since: Timestamp) -> Result<usize, Error> {
             return Ok(closed);
         }
     }
+}
+
+async fn stale(tx: &mut Tx<'_>, now: Timestamp) -> Result<Vec<RadiusSession>, Error> {
+    lango_store::radius::stale(tx, now - SILENCE, now - SILENCE_OF_THE_MUTE, BATCH).await
 }

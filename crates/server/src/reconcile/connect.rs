@@ -1,10 +1,11 @@
 //! From a stored router to an open driver.
 
 use crate::app::App;
-use crate::enforcement::radius::RadiusNas;
+use crate::enforcement::radius::{ByApi, RadiusNas};
 use crate::enforcement::routeros::RouterOs;
 use crate::enforcement::{Driver, DriverError};
 use crate::operations::add_router::{RouterAddress, RouterLogin, RouterProtocol, RouterTls};
+use crate::operations::router_api;
 use lango_radius::Secret;
 use lango_routeros::{Credentials, Endpoint, Protocol, Timeouts, Tls};
 use lango_store::routers::Router;
@@ -37,7 +38,7 @@ pub async fn connect(
 ) -> Result<Driver, ConnectError> {
     let address = address(router)?;
     if address.protocol == RouterProtocol::Radius {
-        return connect_radius(app, router, &address).await;
+        return connect_radius(app, router, &address, timeouts).await;
     }
     let endpoint = endpoint(router)?;
     let credentials = credentials(app, router)?;
@@ -49,13 +50,15 @@ async fn connect_radius(
     app: &App,
     router: &Router,
     address: &RouterAddress,
+    timeouts: Timeouts,
 ) -> Result<Driver, ConnectError> {
     let host: IpAddr =
         address.host.parse().map_err(|_| stored(router, "its address is no IP address"))?;
     let secret = Secret::new(login(app, router)?.password)
         .map_err(|why| stored(router, &why.to_string()))?;
     let target = SocketAddr::new(host, address.port);
-    let nas = RadiusNas::open(app, router.id, &router.name, target, secret).await?;
+    let api = by_api(app, router, timeouts)?;
+    let nas = RadiusNas::open(app, (router.id, &router.name), (target, secret), api).await?;
     Ok(Driver::Radius(Box::new(nas)))
 }
 
@@ -63,9 +66,24 @@ fn address(router: &Router) -> Result<RouterAddress, ConnectError> {
     serde_json::from_str(&router.endpoint).map_err(|why| stored(router, &why.to_string()))
 }
 
+/// The second way to a stored router that asks by RADIUS, if it has one.
+pub(crate) fn by_api(
+    app: &App,
+    router: &Router,
+    timeouts: Timeouts,
+) -> Result<Option<ByApi>, ConnectError> {
+    let Some(api) = router_api::of(app, router) else { return Ok(None) };
+    let endpoint = endpoint_at(router, api.address)?;
+    let credentials = Credentials::new(api.login.user, api.login.password);
+    Ok(Some(ByApi { endpoint, credentials, timeouts }))
+}
+
 /// Where a stored router is that we connect to.
 pub(crate) fn endpoint(router: &Router) -> Result<Endpoint, ConnectError> {
-    let address = address(router)?;
+    endpoint_at(router, address(router)?)
+}
+
+fn endpoint_at(router: &Router, address: RouterAddress) -> Result<Endpoint, ConnectError> {
     let tls = match &address.tls {
         RouterTls::Off => Tls::Off,
         RouterTls::Any => Tls::AnyCertificate,

@@ -369,7 +369,7 @@ impl Visit {
             Outcome::Confirmed { by, sessions_ended } => tracing::info!(
                 grant.id = %grant, tenant.id = %tenant, router.name = %router, label = %work.label,
                 late_ms, attempt, by = by.word(), sessions_ended,
-                "{} is {wanted} on {router}, {late_ms} ms after it was due", work.label
+                "{} is {wanted} on {router}, {late_ms} ms after it was due, {}", work.label, by.words()
             ),
             Outcome::Failed(error) => tracing::warn!(
                 grant.id = %grant, tenant.id = %tenant, router.name = %router, label = %work.label,

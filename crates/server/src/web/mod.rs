@@ -12,6 +12,7 @@ mod record;
 mod reports;
 
 use crate::app::App;
+use crate::operations::diagnose_money;
 use crate::reconcile::supervisor::Boards;
 use crate::web::api::problem::Problem;
 use crate::web::api::rate::Buckets;
@@ -141,6 +142,10 @@ async fn readyz(State(entrance): State<Entrance>) -> impl IntoResponse {
 }
 
 async fn metrics(State(entrance): State<Entrance>) -> impl IntoResponse {
+    // What cannot be counted now is told as it was counted last.
+    if let Err(error) = diagnose_money::count(&entrance.app, entrance.app.clock().now()).await {
+        tracing::warn!(%error, "payments could not be counted");
+    }
     const TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, TYPE)], entrance.app.metrics().text(&entrance.app.pulse().read()))
 }

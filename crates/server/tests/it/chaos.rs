@@ -383,13 +383,13 @@ fn router(name: &str) -> RouterSim {
     RouterSim::start(settings, Arc::new(SystemClock)).unwrap()
 }
 
-fn lango(place: &Path) -> Command {
+pub(crate) fn lango(place: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lango"));
     command.arg("--data-dir").arg(place).env_remove("LANGO_DATABASE_URL");
     command
 }
 
-fn init(place: &Path) -> TenantId {
+pub(crate) fn init(place: &Path) -> TenantId {
     let output = lango(place)
         .args(["init", "--business", "Hotel ABC WiFi", "--email", "owner@abc.example"])
         .args(["--password", "long enough", "--json"])

@@ -65,7 +65,7 @@ pub(crate) struct Harness {
     routers: BTreeMap<&'static str, Site>,
     customers: u32,
     receipts: u32,
-    _store: TestStore,
+    store: TestStore,
 }
 
 struct Site {
@@ -110,7 +110,13 @@ impl Harness {
         };
         let tenant = found_tenant(&app, founding, &asked::By::cli(), start).await.unwrap().tenant;
         let routers = BTreeMap::new();
-        Harness { app, tenant, routers, customers: 0, receipts: 0, _store: store }
+        Harness { app, tenant, routers, customers: 0, receipts: 0, store }
+    }
+
+    /// Another node on the same database, by the same clock.
+    pub(crate) async fn second_node(&self) -> App {
+        let store = self.store.open_again().await;
+        App::new(store, self.app.clock().clone(), SecretKey::from_bytes(&[7; 32]))
     }
 
     /// Adds a router that Lango knows and can reach.

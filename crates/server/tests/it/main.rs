@@ -9,6 +9,7 @@ mod captive;
 mod chaos;
 mod cli;
 mod cli_day;
+mod cli_money;
 mod cli_verbs;
 mod demo;
 mod driver;

@@ -15,6 +15,7 @@ use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
 use lango_domain::wanted::Wanted;
 use lango_store::activity::Activity;
+use lango_store::admissions::{Admission, Progress};
 use lango_store::cuts::Cut;
 use lango_store::grants::{NewGrant, StoredGrant};
 use lango_store::radius::RadiusSession;
@@ -78,6 +79,11 @@ pub(crate) fn phone_of(customer: CustomerId) -> PhoneNumber {
 pub(crate) fn mac_of(grant: i64) -> MacAddress {
     let raw = scatter(grant).to_le_bytes();
     MacAddress::new([2, raw[0], raw[1], raw[2], raw[3], raw[4]])
+}
+
+/// Where that device is on its router.
+pub(crate) fn address_of(grant: i64) -> String {
+    format!("10.5.{}.{}", (grant >> 8) & 255, grant & 255)
 }
 
 /// Whether its deadline has passed just now.
@@ -404,10 +410,41 @@ async fn add_sessions(tx: &mut Tx<'_>, size: Size, from: i64, to: i64) -> Result
         sessions::close(tx, earlier.id, NOW, Span::minutes(5), DataSize::megabytes(80)).await?;
         sessions::open(tx, &session(size.sessions + number, grant)).await?;
         sessions::see_device(tx, tenant_of(grant), mac_of(grant), earlier.grant, NOW).await?;
+        lango_store::admissions::write(tx, &admission(grant)).await?;
         told.push(as_told(&session(size.sessions + number, grant), None));
         told.push(as_told(&earlier, Some(NOW)));
     }
-    lango_store::radius::save(tx, &told).await
+    lango_store::radius::save(tx, &mut told).await
+}
+
+/// How the device of a grant came online: most of them a while ago, a few wait to be logged in, and
+/// as few have their one-time password still.
+fn admission(grant: i64) -> Admission {
+    let waits = grant % 200 == 0;
+    let handed_over = grant % 200 == 100;
+    Admission {
+        router: router_of(grant),
+        mac: mac_of(grant),
+        tenant: tenant_of(grant),
+        grant: GrantId::from_raw(grant),
+        address: address_of(grant).parse().ok(),
+        progress: match (waits, handed_over) {
+            (true, _) => Progress::Wanted,
+            (_, true) => Progress::HandedOver,
+            _ => Progress::Connected,
+        },
+        asked_at: NOW - Span::minutes(11),
+        wanted_until: NOW + Span::seconds(grant),
+        next_attempt_at: waits.then_some(NOW),
+        attempt: 1,
+        failures: 0,
+        last_error: None,
+        moves: false,
+        other: None,
+        connected_at: (!waits && !handed_over).then_some(NOW - Span::minutes(10)),
+        password: handed_over.then(|| vec![5; 48]),
+        password_until: handed_over.then_some(NOW + Span::minutes(2)),
+    }
 }
 
 /// The session as its NAS counts it.
@@ -431,6 +468,9 @@ fn as_told(session: &Session, ended_at: Option<Timestamp>) -> RadiusSession {
         uptime_noted: session.uptime,
         data_noted: session.data,
         metered: false,
+        input_counted: session.data,
+        output_counted: session.data,
+        version: 0,
     }
 }
 
@@ -441,7 +481,7 @@ fn session(id: i64, grant: i64) -> Session {
         router: router_of(grant),
         grant: GrantId::from_raw(grant),
         mac: Some(mac_of(grant)),
-        address: Some("10.5.50.77".to_owned()),
+        address: Some(address_of(grant)),
         started_at: NOW - Span::minutes(10),
         ended_at: None,
         uptime: Span::ZERO,

@@ -22,7 +22,7 @@ pub(crate) async fn take_much_money(tx: &mut Tx<'_>) -> Result<(), Error> {
         let letter = seeded::letter(&payment, now);
         inbox::put(tx, std::slice::from_ref(&letter)).await?;
     }
-    for letter in inbox::claim(tx, now, now + Span::seconds(1), 1_990).await? {
+    for letter in inbox::claim(tx, gateway, now, now + Span::seconds(1), 1_990).await? {
         inbox::done(tx, &letter, "taken").await?;
     }
     Ok(())

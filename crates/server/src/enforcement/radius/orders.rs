@@ -58,6 +58,11 @@ impl Desk {
         Desk { address, secret }
     }
 
+    /// What is said of an order that is not sent, because it would not be answered.
+    pub(super) fn silence(&self) -> Silent {
+        Silent::Nothing { address: self.address }
+    }
+
     /// Sends an order and waits for the answer.
     pub(super) async fn order(
         &self,
@@ -73,7 +78,7 @@ impl Desk {
                 return Ok(outcome);
             }
         }
-        Err(Silent::Nothing { address: self.address })
+        Err(self.silence())
     }
 
     async fn socket(&self) -> io::Result<UdpSocket> {

@@ -15,12 +15,14 @@ mod owner;
 mod pppoe;
 mod presence;
 mod profiles;
+mod radius_sessions;
 pub mod setup;
 mod static_ip;
 mod survey;
 mod visit;
 
 pub use guard::{GUARD_HORIZON, ROUTER_MARGIN};
+pub use radius_sessions::{Cookies, LetIn};
 
 use super::{
     Admitted, DriverError, HotspotGuest, HotspotLogin, LoginKind, LoginOnline, Observed, Order,
@@ -261,6 +263,21 @@ impl RouterOs {
         ended.map_err(|cause| self.broken("logging a device out", cause))
     }
 
+    /// Ends a session that RADIUS let in, and reads back. None: it would not end. Otherwise how many
+    /// sessions of that description were ended.
+    ///
+    /// # Errors
+    /// The connection broke, or the router refused.
+    pub async fn end_radius_session(
+        &mut self,
+        who: &LetIn<'_>,
+        cookies: Cookies,
+    ) -> Result<Option<u32>, DriverError> {
+        let visit = Visit { connection: &self.connection, now: Timestamp::default() };
+        let ended = radius_sessions::end(&visit, who, cookies).await;
+        ended.map_err(|cause| self.broken("ending a session", cause))
+    }
+
     fn broken(&self, attempted: &'static str, cause: Error) -> DriverError {
         DriverError::Broken { router: self.name.clone(), attempted, cause }
     }
@@ -359,6 +376,7 @@ async fn observe(connection: &Connection, now: Option<Timestamp>) -> Result<Obse
         uptime: Span::from(uptime),
         clock_ahead_seconds,
         active_sessions: 0,
+        by_api_only: false,
     })
 }
 

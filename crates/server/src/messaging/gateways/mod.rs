@@ -67,7 +67,8 @@ pub enum Gateway {
         /// Where it is, without path
         #[serde(default = "twilio::usual_url")]
         url: String,
-        /// Where Lango is reached from outside, for reports of delivery: `https://HOST`
+        /// Where Lango is reached from outside, for reports of delivery: `https://HOST`; else it
+        /// is `public_url`
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reports_to: Option<String>,
     },
@@ -152,7 +153,8 @@ impl Gateway {
             Gateway::NextSms { user, url } => next_sms::send(app, (url, user, &secret), out).await,
             Gateway::Beem { user, url, .. } => beem::send(app, (url, user, &secret), out).await,
             Gateway::Twilio { user, url, reports_to } => {
-                let report_url = reports_to.as_deref().map(|base| report_url(app, sender, base));
+                let report_url =
+                    outside(app, reports_to.as_ref()).map(|base| report_url(app, sender, &base));
                 twilio::send(app, (url, user, &secret), report_url.as_deref(), out).await
             }
             Gateway::Http(http) => http.send(app, &secret, out).await,
@@ -381,6 +383,11 @@ pub(crate) fn report_url(app: &App, sender: &Sender, base: &str) -> String {
     format!("{}{}", base.trim_end_matches('/'), report_path(app, sender))
 }
 
+/// Where we are reached from outside: where a sender says, else where all of Lango is.
+fn outside(app: &App, said: Option<&String>) -> Option<String> {
+    said.cloned().or_else(|| app.public_url().map(ToString::to_string))
+}
+
 /// What a gateway reports; none if it is not signed as it must be. What says nothing of a text is
 /// no report and no trouble.
 pub(crate) fn read_reports(
@@ -400,7 +407,7 @@ pub(crate) fn read_reports(
         Gateway::NextSms { .. } => next_sms::reports(&json.unwrap_or_default()),
         Gateway::Twilio { reports_to, .. } => {
             let secret = open_secret(app, sender)?;
-            let url = report_url(app, sender, reports_to.as_deref()?);
+            let url = report_url(app, sender, &outside(app, reports_to.as_ref())?);
             if !twilio::is_signed(&secret, &url, &fields, signature.unwrap_or_default()) {
                 return None;
             }

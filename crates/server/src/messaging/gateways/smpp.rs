@@ -7,6 +7,7 @@ use super::{Handed, Outgoing, Taken};
 use crate::app::App;
 use crate::operations::hear_report::hear_reports;
 use crate::outbound::{self, Reach};
+use futures_util::future::join_all;
 use futures_util::{SinkExt, StreamExt};
 use lango_domain::ids::{SenderId, TenantId};
 use lango_domain::sms_text::{self, Alphabet};
@@ -26,11 +27,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::codec::Framed;
 
 /// How long connecting and binding may take.
 const BIND_LIMIT: Duration = Duration::from_secs(10);
+/// How long taking leave may take: texts that are under way have so long to be answered.
+const UNBIND_LIMIT: Duration = Duration::from_secs(3);
 /// How long an answer to a text may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// How often a silent session is asked whether it lives.
@@ -116,6 +120,7 @@ struct Bound {
     /// Settings that were changed since need a new session.
     version: i64,
     texts: mpsc::Sender<Submit>,
+    task: JoinHandle<()>,
 }
 
 /// A part to be sent.
@@ -173,8 +178,8 @@ fn session(
         gateway: gateway.clone(),
         secret: secret.to_owned(),
     };
-    tokio::spawn(run(app.clone(), peer, orders));
-    sessions.insert(sender.id, Bound { version: sender.version, texts: texts.clone() });
+    let task = tokio::spawn(run(app.clone(), peer, orders));
+    sessions.insert(sender.id, Bound { version: sender.version, texts: texts.clone(), task });
     texts
 }
 
@@ -189,6 +194,18 @@ pub(crate) fn keep(app: &App, senders: Vec<(Sender, SmppGateway)>) {
             session(app, (&sender, &gateway), &secret);
         }
     }
+}
+
+/// Takes leave of all centres. Most let one session in, and one that was not unbound keeps out the
+/// process that comes next until it is found dead.
+pub(crate) async fn unbind(app: &App) {
+    let bound: Vec<Bound> = {
+        let mut sessions = app.smpp().0.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.drain().map(|(_, bound)| bound).collect()
+    };
+    // A session takes leave as soon as nobody is left who could have texts for it.
+    let ends = bound.into_iter().map(|Bound { task, .. }| task).collect::<Vec<_>>();
+    let _ = tokio::time::timeout(UNBIND_LIMIT, join_all(ends)).await;
 }
 
 pub(super) async fn send(

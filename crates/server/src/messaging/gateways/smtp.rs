@@ -195,7 +195,7 @@ async fn reply<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
             Err(why) => return Err(Trouble::Before(why.to_string())),
         }
         // `250-` goes on, `250 ` ends.
-        if said[begun..].as_bytes().get(3) != Some(&b'-') {
+        if said.as_bytes().get(begun + 3) != Some(&b'-') {
             break;
         }
     }

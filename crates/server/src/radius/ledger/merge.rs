@@ -115,6 +115,9 @@ fn begun(report: &Report, grant: Option<GrantId>, id: SessionId, now: Timestamp)
         uptime_noted: Span::ZERO,
         data_noted: DataSize::ZERO,
         metered: false,
+        input_counted: DataSize::ZERO,
+        output_counted: DataSize::ZERO,
+        version: 0,
     }
 }
 
@@ -327,6 +330,100 @@ mod tests {
         // In a second not even ten gigabits wrap it.
         let (session, _) = told(&[low(300, 3_000_000_000), low(301, 1_500_000_000)]);
         assert_eq!(session.input.as_bytes(), 3_000_000_000);
+    }
+
+    fn closed(session: RadiusSession, cause: &str, at: Timestamp) -> RadiusSession {
+        RadiusSession { ended_at: Some(at), cause: Some(cause.to_owned()), ..session }
+    }
+
+    fn merged(known: &RadiusSession, report: &Report, now: Timestamp) -> Merged {
+        merge(Some(known.clone()), report, None, SessionId::from_raw(7), now)
+    }
+
+    #[test]
+    fn what_comes_late_is_no_sign_of_life() {
+        let (session, _) = told(&[report(What::Interim, 600, 9_000)]);
+        let much_later = NOON + Span::hours(3);
+        let early = Report { identifiers: vec![1, 3, b'x'], ..report(What::Interim, 300, 1_000) };
+        let late = merged(&session, &early, much_later).session;
+        assert_eq!(late.updated_at, session.updated_at, "it was not heard of now");
+        assert_eq!(late.identifiers, session.identifiers, "nor does its NAS name it so");
+        // What we had closed as silent stays closed.
+        let silent = closed(session.clone(), SILENT, session.updated_at);
+        let late = merged(&silent, &early, much_later);
+        assert_eq!((late.turn, late.session.ended_at), (Turn::GoesOn, silent.ended_at));
+        let start = merged(&silent, &report(What::Start, 0, 0), much_later);
+        assert_eq!((start.turn, start.session.ended_at), (Turn::GoesOn, silent.ended_at));
+    }
+
+    #[test]
+    fn the_last_word_of_a_nas_stands_above_our_conclusion_and_above_its_own_earlier_ones() {
+        let (session, _) = told(&[report(What::Interim, 600, 9_000)]);
+        for ours in [SILENT, DISCONNECTED, REPLACED] {
+            let concluded = closed(session.clone(), ours, session.updated_at);
+            let over = merged(&concluded, &stop(700, 9_500), NOON + Span::seconds(701)).session;
+            assert_eq!(over.ended_at, Some(NOON + Span::seconds(700)), "{ours}");
+            assert_eq!(over.cause.as_deref(), Some("User-Request"), "{ours}");
+        }
+        let (over, _) = told(&[report(What::Start, 0, 0), stop(400, 1_500)]);
+        let again = stop(300, 1_000);
+        let twice = merged(&over, &again, again.at).session;
+        assert_eq!((twice.ended_at, twice.cause), (over.ended_at, over.cause));
+    }
+
+    #[test]
+    fn a_report_that_crossed_our_disconnect_does_not_undo_it() {
+        let (session, _) = told(&[report(What::Interim, 600, 9_000)]);
+        let ended = closed(session, DISCONNECTED, NOON + Span::seconds(890));
+        let crossed = merged(&ended, &report(What::Interim, 900, 9_500), NOON + Span::seconds(901));
+        assert_eq!((crossed.turn, crossed.session.ended_at), (Turn::GoesOn, ended.ended_at));
+        assert_eq!(crossed.session.input.as_bytes(), 9_500, "what it used counts");
+        let lives =
+            merged(&ended, &report(What::Interim, 1_200, 9_900), NOON + Span::seconds(1_200));
+        assert_eq!((lives.turn, lives.session.ended_at), (Turn::Reopened, None));
+    }
+
+    #[test]
+    fn a_beginning_is_the_earliest_that_was_told() {
+        let waited = Report { at: NOON + Span::seconds(310), ..report(What::Interim, 300, 0) };
+        let (session, _) = told(&[waited, report(What::Interim, 600, 0)]);
+        assert_eq!(session.started_at, NOON);
+    }
+
+    #[test]
+    fn a_class_tells_sessions_apart_whatever_their_times() {
+        let (ended, _) = told(&[report(What::Start, 0, 0), stop(400, 1_500)]);
+        let pass = Some(crate::radius::identity::Pass::new(GrantId::from_raw(9), [1; 8], false));
+        let again = Report { at: NOON + Span::hours(5), pass, ..report(What::Start, 0, 0) };
+        assert_eq!(merged(&ended, &again, again.at).replaced, None);
+        // A clock that is off by seconds makes no new session, where there is no Class.
+        let (open, _) = told(&[report(What::Interim, 600, 9_000)]);
+        let slow = Report { at: NOON + Span::seconds(615), ..report(What::Interim, 10, 9_100) };
+        assert_eq!(merged(&open, &slow, slow.at).replaced, None);
+    }
+
+    #[test]
+    fn a_session_replaced_after_its_end_ended_when_it_did() {
+        let (mut ended, _) = told(&[report(What::Start, 0, 0), stop(400, 1_500)]);
+        ended.updated_at = NOON + Span::seconds(460);
+        let again = Report { at: NOON + Span::hours(5), ..report(What::Start, 0, 0) };
+        let replaced = merged(&ended, &again, again.at).replaced.unwrap();
+        assert_eq!(replaced.ended_at, Some(NOON + Span::seconds(400)));
+        assert_eq!(replaced.cause.as_deref(), Some("User-Request"));
+        // It was over, so that it lasts no time again is another one as well.
+        let (brief, _) = told(&[report(What::Start, 0, 0), stop(0, 0)]);
+        let replaced = merged(&brief, &again, again.at).replaced;
+        assert_eq!(replaced.map(|replaced| replaced.id), Some(brief.id));
+    }
+
+    #[test]
+    fn a_first_count_is_what_it_says_and_a_lasting_beyond_belief_is_none() {
+        let low = Report { input: Some(Count::Modulo32(77)), ..report(What::Interim, 300, 0) };
+        let (session, _) = told(&[low]);
+        assert_eq!(session.input.as_bytes(), 77);
+        let absurd = Report { uptime: Span::days(900), ..report(What::Interim, 600, 80) };
+        let after = merged(&session, &absurd, NOON + Span::seconds(600)).session;
+        assert_eq!((after.uptime, after.started_at), (session.uptime, session.started_at));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Reports of NASes, written down before they are acknowledged. Reports that come while a
 //! transaction is being made durable are in the next one: durability costs one flush for hundreds.
 
+mod memory;
 mod merge;
 mod report;
 mod write;
@@ -14,14 +15,15 @@ use lango_domain::ids::RouterId;
 use lango_domain::time::Timestamp;
 use lango_store::radius::RadiusSession;
 use lango_store::{Error, Tx};
+use memory::Memory;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// How many reports may wait; whoever comes then hears nothing and tells again.
 const WAITING: usize = 16_384;
-/// How many are written together.
-const BATCH: usize = 512;
-/// How many writes of one batch may fail: three guilty ones among 512 are found with fewer.
+/// How many are written together: while one batch is flushed the next gathers.
+const BATCH: usize = 1_024;
+/// How many writes of one batch may fail: three guilty ones among 1,024 are found with fewer.
 const MOST_FAILURES: u32 = 64;
 
 /// What a NAS told.
@@ -127,22 +129,23 @@ pub(crate) async fn close_disconnected(
 /// Writes until nobody can hand anything in any more.
 pub(super) async fn run(app: App, pages: Pages, reservations: Arc<Reservations>) {
     let Pages(mut receiver) = pages;
+    let mut memory = Memory::default();
     loop {
         let mut batch = Vec::with_capacity(BATCH);
         if receiver.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
-        write_all(&app, batch, &reservations).await;
+        write_all(&app, batch, &reservations, &mut memory).await;
     }
 }
 
 /// Writes a batch. If the database refuses it for what is in it, it is halved until what is refused
 /// stands alone: one report that cannot be written must not keep those of others out for ever.
-async fn write_all(app: &App, batch: Vec<Page>, reservations: &Reservations) {
+async fn write_all(app: &App, batch: Vec<Page>, reservations: &Reservations, memory: &mut Memory) {
     let (mut waiting, mut failures) = (vec![batch], 0);
     while let Some(mut pages) = waiting.pop() {
         let told: Arc<[Told]> = pages.iter().map(|page| page.told.clone()).collect();
-        let Err(error) = write::write(app, told.clone()).await else {
+        let Err(error) = write::write(app, told.clone(), memory).await else {
             settle(&told, reservations);
             for page in pages {
                 // Whoever waited may be gone: it is written all the same.

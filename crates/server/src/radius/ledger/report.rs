@@ -70,7 +70,10 @@ impl Report {
         }
         let what = match Status::of(packet)? {
             Status::Start => What::Start,
-            Status::Interim => What::Interim,
+            Status::Interim => {
+                nas.note_interim(now);
+                What::Interim
+            }
             Status::Stop => {
                 let cause = TerminateCause::of(packet);
                 What::Stop { cause: cause.map_or("unknown".to_owned(), |cause| cause.to_string()) }

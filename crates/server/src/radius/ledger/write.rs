@@ -2,37 +2,63 @@
 //! has to hear, in one transaction.
 
 use super::Told;
+use super::memory::{ByKey, Memory};
 use super::merge::{Merged, REPLACED, RESET, SLACK, Turn, merge};
 use super::report::Report;
 use crate::app::App;
 use crate::operations::change_grant::{self, Actor, Change};
-use crate::radius::{closing, identity};
-use lango_domain::grant::Event;
+use crate::radius::{closing, identity, wall};
+use lango_domain::grant::{Event, Grant};
 use lango_domain::ids::{GrantId, Id, RouterId, SessionId, TenantId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::enforcements::Seen;
-use lango_store::grants::{Held, StoredGrant};
-use lango_store::radius::{HourOfUsage, RadiusSession};
+use lango_store::grants::StoredGrant;
+use lango_store::radius::{HourOfUsage, Occupant, RadiusSession, hour, is_same_hour};
 use lango_store::sessions::Session;
 use lango_store::{Error, Topic, Tx};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-
-/// An hour, for graphs.
-const HOUR: i64 = 3_600_000_000;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Writes what was told.
 ///
 /// # Errors
 /// A fault of the store; nothing of it is written then.
-pub(super) async fn write(app: &App, told: Arc<[Told]>) -> Result<(), Error> {
+pub(super) async fn write(app: &App, told: Arc<[Told]>, memory: &mut Memory) -> Result<(), Error> {
+    let known = memory.of(&told);
+    let has_guessed = !known.is_empty();
+    let mut written = write_with(app, told.clone(), known).await;
+    if has_guessed && matches!(written, Err(Error::Retry { .. })) {
+        // Somebody else wrote one of them meanwhile.
+        written = write_with(app, told.clone(), ByKey::new()).await;
+    }
+    match written {
+        Ok(sessions) => memory.keep(sessions),
+        Err(error) => {
+            memory.forget(&told);
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// With sessions that need not be read, at the first try.
+async fn write_with(
+    app: &App,
+    told: Arc<[Told]>,
+    known: ByKey,
+) -> Result<Vec<RadiusSession>, Error> {
     let desk = app.clone();
     let now = app.clock().now();
+    let is_again = AtomicBool::new(false);
     app.store()
         .write(async move |tx: &mut Tx<'_>| {
             let mut batch = Batch::default();
+            if !is_again.swap(true, Ordering::Relaxed) {
+                batch.remember(&known);
+            }
             batch.read(tx, &desk, &told).await?;
             for told in told.iter() {
                 match told {
@@ -63,7 +89,21 @@ pub(in crate::radius) async fn close(
         let ended_at = ended_at(&session);
         batch.close(session, cause, ended_at);
     }
-    batch.save(tx, app, now).await
+    batch.save(tx, app, now).await.map(drop)
+}
+
+/// What happened to each session, in order.
+#[derive(Default)]
+struct Turns(HashMap<SessionId, Vec<Turn>>);
+
+impl Turns {
+    fn add(&mut self, session: SessionId, turn: Turn) {
+        self.0.entry(session).or_default().push(turn);
+    }
+
+    fn of(&self, session: &RadiusSession) -> &[Turn] {
+        self.0.get(&session.id).map(Vec::as_slice).unwrap_or_default()
+    }
 }
 
 /// Sessions under change.
@@ -71,14 +111,55 @@ pub(in crate::radius) async fn close(
 struct Batch {
     /// By key.
     sessions: HashMap<Vec<u8>, RadiusSession>,
-    /// What happened to each, in order.
-    turns: HashMap<SessionId, Vec<Turn>>,
+    turns: Turns,
+    /// When those that were in the database had last been heard of.
+    heard: HashMap<SessionId, Timestamp>,
     /// Which keys changed.
     replaced: Vec<RadiusSession>,
     /// Whose a new session is.
     owners: Owners,
-    /// What was used, by grant.
-    used: BTreeMap<GrantId, (u64, u64)>,
+    /// What was used, by grant and hour.
+    used: Used,
+}
+
+/// What was used and is not in the usage by the hour yet.
+#[derive(Default)]
+struct Used(BTreeMap<(GrantId, Timestamp), (u64, u64)>);
+
+/// What a session had used when it was last heard of.
+struct Counts {
+    at: Timestamp,
+    input: DataSize,
+    output: DataSize,
+}
+
+impl Counts {
+    fn of(session: &RadiusSession) -> Counts {
+        let RadiusSession { updated_at: at, input, output, .. } = *session;
+        Counts { at, input, output }
+    }
+}
+
+impl Used {
+    /// What a session used up to there, in the hour of it.
+    fn count(&mut self, session: &mut RadiusSession, told: &Counts) {
+        let Some(grant) = session.grant else { return };
+        let input = told.input.less(session.input_counted).as_bytes();
+        let output = told.output.less(session.output_counted).as_bytes();
+        (session.input_counted, session.output_counted) = (told.input, told.output);
+        if input > 0 || output > 0 {
+            let used = self.0.entry((grant, hour(told.at))).or_default();
+            *used = (used.0.saturating_add(input), used.1.saturating_add(output));
+        }
+    }
+
+    fn by_hour(self) -> Vec<HourOfUsage> {
+        let hours = self.0.into_iter().map(|((grant, hour), (input, output))| {
+            let (input, output) = (DataSize::bytes(input), DataSize::bytes(output));
+            HourOfUsage { grant, hour, input, output }
+        });
+        hours.collect()
+    }
 }
 
 /// Who can own new sessions.
@@ -89,6 +170,12 @@ struct Owners {
 }
 
 impl Batch {
+    /// Takes sessions that need not be read.
+    fn remember(&mut self, known: &ByKey) {
+        self.heard.extend(known.values().map(|session| (session.id, session.updated_at)));
+        self.sessions.clone_from(known);
+    }
+
     /// Reads the sessions that the reports are about, and the owners of new ones.
     async fn read(&mut self, tx: &mut Tx<'_>, app: &App, told: &[Told]) -> Result<(), Error> {
         let reports = || {
@@ -98,8 +185,10 @@ impl Batch {
             })
         };
         let keys: HashSet<&[u8]> = reports().map(|report| report.key.as_slice()).collect();
-        let keys: Vec<&[u8]> = keys.into_iter().collect();
+        let is_unknown = |key: &&[u8]| !self.sessions.contains_key(*key);
+        let keys: Vec<&[u8]> = keys.into_iter().filter(is_unknown).collect();
         for session in lango_store::radius::by_keys(tx, &keys).await? {
+            self.heard.insert(session.id, session.updated_at);
             self.sessions.insert(session.key.clone(), session);
         }
         let new: Vec<&Report> =
@@ -109,29 +198,24 @@ impl Batch {
 
     fn apply(&mut self, app: &App, report: &Report, now: Timestamp) {
         let known = self.sessions.remove(&report.key);
+        let before = known.as_ref().map(Counts::of);
         // A name that is used again is the same customer's.
         let of_known = known.as_ref().and_then(|known| known.grant);
         let grant = self.owners.of(app, report).or(of_known);
-        let before = known.as_ref().map(|known| (known.input, known.output));
-        let Merged { session, replaced, turn } = merge(known, report, grant, app.id(now), now);
-        let before = if replaced.is_some() { None } else { before };
-        self.count(&session, before.unwrap_or_default());
+        let Merged { mut session, replaced, turn } = merge(known, report, grant, app.id(now), now);
+        // What was used until the last report belongs to the hour of that one.
+        if replaced.is_none()
+            && let Some(before) =
+                before.filter(|before| !is_same_hour(before.at, session.updated_at))
+        {
+            self.used.count(&mut session, &before);
+        }
         if let Some(replaced) = replaced {
-            self.turns.entry(replaced.id).or_default().push(Turn::Ended);
+            self.turns.add(replaced.id, Turn::Ended);
             self.replaced.push(replaced);
         }
-        self.turns.entry(session.id).or_default().push(turn);
+        self.turns.add(session.id, turn);
         self.sessions.insert(session.key.clone(), session);
-    }
-
-    fn count(&mut self, session: &RadiusSession, (input, output): (DataSize, DataSize)) {
-        let Some(grant) = session.grant else { return };
-        let input = session.input.less(input).as_bytes();
-        let output = session.output.less(output).as_bytes();
-        if input > 0 || output > 0 {
-            let used = self.used.entry(grant).or_default();
-            *used = (used.0.saturating_add(input), used.1.saturating_add(output));
-        }
     }
 
     /// The NAS was started anew: what began before is over.
@@ -162,7 +246,7 @@ impl Batch {
     fn close(&mut self, session: RadiusSession, cause: &str, ended_at: Timestamp) {
         let cause = Some(cause.to_owned());
         let over = RadiusSession { ended_at: Some(ended_at), cause, ..session };
-        self.turns.entry(over.id).or_default().push(Turn::Ended);
+        self.turns.add(over.id, Turn::Ended);
         self.sessions.insert(over.key.clone(), over);
     }
 
@@ -170,10 +254,13 @@ impl Batch {
     /// power cut. It would take the place of another device.
     async fn lay_ghosts(&mut self, tx: &mut Tx<'_>) -> Result<(), Error> {
         let has_begun = |session: &&RadiusSession| {
-            let turns = self.turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
-            turns.contains(&Turn::Begun) && session.mac.is_some() && session.grant.is_some()
+            let has_begun = self.turns.of(session).contains(&Turn::Begun);
+            has_begun && session.mac.is_some() && session.grant.is_some()
         };
         let begun: Vec<RadiusSession> = self.sessions.values().filter(has_begun).cloned().collect();
+        if begun.is_empty() {
+            return Ok(());
+        }
         let grants: HashSet<GrantId> = begun.iter().filter_map(|session| session.grant).collect();
         let grants: Vec<GrantId> = grants.into_iter().collect();
         let open = lango_store::radius::open_of_grants(tx, &grants).await?;
@@ -193,27 +280,38 @@ impl Batch {
         Ok(())
     }
 
-    async fn save(self, tx: &mut Tx<'_>, app: &App, now: Timestamp) -> Result<(), Error> {
-        let Batch { sessions, turns, replaced, used, .. } = self;
+    /// Returns all that was written.
+    async fn save(
+        self,
+        tx: &mut Tx<'_>,
+        app: &App,
+        now: Timestamp,
+    ) -> Result<Vec<RadiusSession>, Error> {
+        let Batch { sessions, turns, mut replaced, mut used, heard, .. } = self;
         // First those that give up their names; with the others once more, since what they used
         // and the grant was not told yet is told now.
-        lango_store::radius::save(tx, &replaced).await?;
-        let touched = |session: &RadiusSession| turns.contains_key(&session.id);
+        lango_store::radius::save(tx, &mut replaced).await?;
+        let touched = |session: &RadiusSession| !turns.of(session).is_empty();
         let mut changed: Vec<RadiusSession> = sessions.into_values().filter(touched).collect();
         changed.extend(replaced);
         changed.sort_by_key(|session| session.id);
-        let hour = Timestamp::from_micros(now.micros() - now.micros().rem_euclid(HOUR));
-        let used: Vec<HourOfUsage> = used
-            .into_iter()
-            .map(|(grant, (input, output))| {
-                let (input, output) = (DataSize::bytes(input), DataSize::bytes(output));
-                HourOfUsage { grant, hour, input, output }
-            })
-            .collect();
-        lango_store::radius::add_usage(tx, &used).await?;
         show(tx, &changed, &turns, now).await?;
         tell(tx, app, &mut changed, &turns, now).await?;
-        lango_store::radius::save(tx, &changed).await
+        let (mut same, mut other): (Vec<_>, Vec<_>) = changed.into_iter().partition(|session| {
+            let read = heard.get(&session.id);
+            read.is_some_and(|at| is_same_hour(*at, session.updated_at))
+                && session.ended_at.is_none()
+                && turns.of(session).iter().all(|turn| *turn == Turn::GoesOn)
+        });
+        for session in &mut other {
+            let told = Counts::of(session);
+            used.count(session, &told);
+        }
+        lango_store::radius::add_usage(tx, &used.by_hour()).await?;
+        lango_store::radius::go_on(tx, &mut same).await?;
+        lango_store::radius::save(tx, &mut other).await?;
+        same.append(&mut other);
+        Ok(same)
     }
 }
 
@@ -227,18 +325,15 @@ impl Owners {
         let passes: HashSet<GrantId> =
             new.iter().filter_map(|report| report.pass).map(|pass| pass.grant).collect();
         let passes: Vec<GrantId> = passes.into_iter().collect();
-        for held in lango_store::grants::held(tx, &passes).await? {
-            self.by_id.insert(held.stored.grant.id, held.stored.grant.tenant);
-        }
+        self.by_id.extend(lango_store::grants::tenants_of(tx, &passes).await?);
         let mut logins: HashMap<TenantId, Vec<Vec<u8>>> = HashMap::new();
         for report in new.iter().filter(|report| report.pass.is_none()) {
             logins.entry(report.tenant).or_default().push(login(app, report));
         }
         for (tenant, hashes) in logins {
             let hashes: Vec<&[u8]> = hashes.iter().map(Vec::as_slice).collect();
-            for held in lango_store::grants::held_by_logins(tx, tenant, &hashes).await? {
-                let Held { stored, login_hash, .. } = held;
-                self.by_login.insert((tenant, login_hash), stored.grant.id);
+            for (hash, grant) in lango_store::grants::by_logins(tx, tenant, &hashes).await? {
+                self.by_login.insert((tenant, hash), grant);
             }
         }
         Ok(())
@@ -264,29 +359,34 @@ fn login(app: &App, report: &Report) -> Vec<u8> {
 async fn show(
     tx: &mut Tx<'_>,
     changed: &[RadiusSession],
-    turns: &HashMap<SessionId, Vec<Turn>>,
+    turns: &Turns,
     now: Timestamp,
 ) -> Result<(), Error> {
-    use lango_store::sessions;
+    use lango_store::sessions::{self, End};
+    let (mut begun, mut devices) = (Vec::new(), BTreeMap::new());
+    let (mut reopened, mut ended) = (Vec::new(), Vec::new());
     for session in changed {
         let Some(grant) = session.grant else { continue };
-        let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
-        let is_new = turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Passed));
-        if is_new {
-            sessions::open(tx, &as_shown(session, grant)).await?;
+        let turns = turns.of(session);
+        if turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Passed)) {
+            begun.push(as_shown(session, grant));
             tx.wake(Topic::Admissions(session.router.raw()));
             if let Some(mac) = session.mac {
-                sessions::see_device(tx, session.tenant, mac, grant, now).await?;
+                devices.insert((session.tenant, mac), grant);
             }
         } else if turns.contains(&Turn::Reopened) {
-            sessions::reopen(tx, session.id).await?;
+            reopened.push(session.id);
         }
         // Also if it was over before: the NAS's last report comes after our own conclusion.
-        if let Some(ended_at) = session.ended_at {
-            sessions::settle(tx, session.id, ended_at, session.uptime, total(session)).await?;
+        if let Some(at) = session.ended_at {
+            let (uptime, data) = (session.uptime, total(session));
+            ended.push(End { id: session.id, at, uptime, data });
         }
     }
-    Ok(())
+    sessions::open_all(tx, &begun).await?;
+    sessions::see_devices(tx, &devices, now).await?;
+    sessions::reopen_all(tx, &reopened).await?;
+    sessions::settle_all(tx, &ended).await
 }
 
 fn as_shown(session: &RadiusSession, grant: GrantId) -> Session {
@@ -314,45 +414,51 @@ async fn tell(
     tx: &mut Tx<'_>,
     app: &App,
     changed: &mut [RadiusSession],
-    turns: &HashMap<SessionId, Vec<Turn>>,
+    turns: &Turns,
     now: Timestamp,
 ) -> Result<(), Error> {
     let matters = |session: &RadiusSession| {
-        let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
-        session.metered || turns.iter().any(|turn| *turn != Turn::GoesOn)
+        session.metered || turns.of(session).iter().any(|turn| *turn != Turn::GoesOn)
     };
     let news: HashSet<GrantId> = changed
         .iter()
         .filter(|session| matters(session))
         .filter_map(|session| session.grant)
         .collect();
-    let news: Vec<GrantId> = news.into_iter().collect();
-    let occupants = lango_store::radius::occupants(tx, &news).await?;
-    let (mut changes, mut noted) = (Vec::new(), Vec::new());
-    for Held { stored, .. } in lango_store::grants::held(tx, &news).await? {
-        let id = stored.grant.id;
-        if !stored.grant.wanted().is_online() {
-            cut_again(tx, id, changed, turns, now).await?;
+    if news.is_empty() {
+        return Ok(());
+    }
+    let mut by_grant: HashMap<GrantId, Vec<&mut RadiusSession>> = HashMap::new();
+    for session in changed {
+        if let Some(grant) = session.grant.filter(|grant| news.contains(grant)) {
+            by_grant.entry(grant).or_default().push(session);
         }
+    }
+    let news: Vec<GrantId> = news.into_iter().collect();
+    let (occupants, seen) = (occupants(tx, &news).await?, seen(tx, &news).await?);
+    let (mut changes, mut noted) = (Vec::new(), Vec::new());
+    for stored in lango_store::grants::with_ids(tx, &news).await? {
+        let id = stored.grant.id;
+        let sessions = by_grant.get_mut(&id).map(Vec::as_mut_slice).unwrap_or_default();
+        cut_again(tx, &stored.grant, sessions, turns, now).await?;
         if let Some(hours) = &stored.grant.terms.logins.hours {
-            for session in changed.iter().filter(|session| has_come(session, id, turns)) {
+            for session in sessions.iter().filter(|session| has_come(session, turns)) {
                 let closes = closing::closes(hours, now);
                 lango_store::radius::close_at(tx, session.id, closes).await?;
             }
         }
-        let online = occupants.iter().filter(|occupant| occupant.grant == id);
-        let since = online.clone().map(|occupant| occupant.started_at).min().unwrap_or(now);
-        let devices = online.clone().count();
-        let growth = growth(changed, id, is_metered(&stored));
-        note(tx, &stored, changed, online.clone().map(|one| one.router), &growth, &mut noted)
-            .await?;
+        let online = occupants.get(&id).map(Vec::as_slice).unwrap_or_default();
+        let since = online.iter().map(|occupant| occupant.started_at).min().unwrap_or(now);
+        let growth = growth(sessions, is_metered(&stored));
+        let last = seen.get(&id).map(Vec::as_slice).unwrap_or_default();
+        noted.extend(noted_of(sessions, online, last, &growth).map(|seen| (id, seen)));
         let event = Event::Seen {
-            devices: u16::try_from(devices).unwrap_or(u16::MAX),
+            devices: u16::try_from(online.len()).unwrap_or(u16::MAX),
             since,
             uptime: growth.uptime,
             data: DataSize::bytes(growth.data),
         };
-        let change = match came_and_went(changed, id, turns).filter(|_| devices == 0) {
+        let change = match came_and_went(sessions, turns).filter(|_| online.is_empty()) {
             Some(since) => {
                 let (uptime, data) = (Span::ZERO, DataSize::ZERO);
                 let came = Event::Seen { devices: 1, since, uptime, data };
@@ -367,46 +473,55 @@ async fn tell(
     change_grant::write(tx, app, changes, &Actor::Router, now).await
 }
 
+async fn occupants(
+    tx: &mut Tx<'_>,
+    grants: &[GrantId],
+) -> Result<HashMap<GrantId, Vec<Occupant>>, Error> {
+    let mut found: HashMap<GrantId, Vec<Occupant>> = HashMap::new();
+    for occupant in lango_store::radius::occupants(tx, grants).await? {
+        found.entry(occupant.grant).or_default().push(occupant);
+    }
+    Ok(found)
+}
+
+async fn seen(tx: &mut Tx<'_>, grants: &[GrantId]) -> Result<HashMap<GrantId, Vec<Seen>>, Error> {
+    let mut found: HashMap<GrantId, Vec<Seen>> = HashMap::new();
+    for (grant, seen) in lango_store::enforcements::seen_of(tx, grants).await? {
+        found.entry(grant).or_default().push(seen);
+    }
+    Ok(found)
+}
+
 /// Since when somebody was online who is gone already, as far as we hear of it only now: the first
 /// use of a voucher starts its clock, also if nothing but its end is told.
-fn came_and_went(
-    changed: &[RadiusSession],
-    grant: GrantId,
-    turns: &HashMap<SessionId, Vec<Turn>>,
-) -> Option<Timestamp> {
-    let is_new = |session: &&RadiusSession| {
-        let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
-        turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Passed))
+fn came_and_went(sessions: &[&mut RadiusSession], turns: &Turns) -> Option<Timestamp> {
+    let is_new = |session: &&&mut RadiusSession| {
+        turns.of(session).iter().any(|turn| matches!(turn, Turn::Begun | Turn::Passed))
     };
-    let own = changed.iter().filter(|session| session.grant == Some(grant)).filter(is_new);
-    own.map(|session| session.started_at).min()
+    sessions.iter().filter(is_new).map(|session| session.started_at).min()
 }
 
 /// Somebody is online who must not be: an end of a session that was none, or a login that passed
 /// while his time ran out. What was confirmed is work again.
 async fn cut_again(
     tx: &mut Tx<'_>,
-    grant: GrantId,
-    changed: &[RadiusSession],
-    turns: &HashMap<SessionId, Vec<Turn>>,
+    grant: &Grant,
+    sessions: &[&mut RadiusSession],
+    turns: &Turns,
     now: Timestamp,
 ) -> Result<(), Error> {
-    for session in changed.iter().filter(|session| has_come(session, grant, turns)) {
-        let difference = [(grant, "a session lives that must not".to_owned())];
+    let come = sessions.iter().filter(|session| has_come(session, turns));
+    for session in come.filter(|session| wall::is_misfit(session, grant)) {
+        let difference = [(grant.id, "a session lives that must not".to_owned())];
         lango_store::enforcements::repair(tx, session.router, &difference, now).await?;
     }
     Ok(())
 }
 
-/// Whether a session of a grant began, or turned out to last after all.
-fn has_come(
-    session: &RadiusSession,
-    grant: GrantId,
-    turns: &HashMap<lango_domain::ids::SessionId, Vec<Turn>>,
-) -> bool {
-    let turns = turns.get(&session.id).map(Vec::as_slice).unwrap_or_default();
-    let came = turns.iter().any(|turn| matches!(turn, Turn::Begun | Turn::Reopened));
-    session.grant == Some(grant) && session.ended_at.is_none() && came
+/// Whether a session began, or turned out to last after all.
+fn has_come(session: &RadiusSession, turns: &Turns) -> bool {
+    let came = |turn: &Turn| matches!(turn, Turn::Begun | Turn::Reopened);
+    session.ended_at.is_none() && turns.of(session).iter().any(came)
 }
 
 fn is_metered(stored: &StoredGrant) -> bool {
@@ -420,9 +535,10 @@ struct Growth {
     data: u64,
 }
 
-fn growth(changed: &mut [RadiusSession], grant: GrantId, metered: bool) -> Growth {
+/// Of the sessions of one grant.
+fn growth(sessions: &mut [&mut RadiusSession], metered: bool) -> Growth {
     let mut growth = Growth::default();
-    for session in changed.iter_mut().filter(|session| session.grant == Some(grant)) {
+    for session in sessions {
         growth.uptime = growth.uptime + session.uptime.less(session.uptime_noted);
         let data = total(session).less(session.data_noted).as_bytes();
         growth.data = growth.data.saturating_add(data);
@@ -434,25 +550,16 @@ fn growth(changed: &mut [RadiusSession], grant: GrantId, metered: bool) -> Growt
 }
 
 /// What the NAS was last seen to hold, as for routers that we read ourselves.
-async fn note(
-    tx: &mut Tx<'_>,
-    stored: &StoredGrant,
-    changed: &[RadiusSession],
-    online: impl Iterator<Item = RouterId> + Clone,
+fn noted_of(
+    sessions: &[&mut RadiusSession],
+    online: &[Occupant],
+    last: &[Seen],
     growth: &Growth,
-    noted: &mut Vec<(GrantId, Seen)>,
-) -> Result<(), Error> {
-    let id = stored.grant.id;
-    let Some(router) =
-        changed.iter().find(|session| session.grant == Some(id)).map(|session| session.router)
-    else {
-        return Ok(());
-    };
-    let seen = lango_store::enforcements::seen(tx, id).await?;
-    let last = seen.iter().find(|seen| seen.router == router);
-    let devices = online.filter(|at| *at == router).count() as i64;
+) -> Option<Seen> {
+    let router = sessions.first()?.router;
+    let last = last.iter().find(|seen| seen.router == router);
+    let devices = online.iter().filter(|occupant| occupant.router == router).count() as i64;
     let uptime = last.map_or(Span::ZERO, |last| last.uptime) + growth.uptime;
     let data = last.map_or(0, |last| last.data.as_bytes()).saturating_add(growth.data);
-    noted.push((id, Seen { router, devices, uptime, data: DataSize::bytes(data) }));
-    Ok(())
+    Some(Seen { router, devices, uptime, data: DataSize::bytes(data) })
 }

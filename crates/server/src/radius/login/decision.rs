@@ -160,3 +160,6 @@ pub(super) fn refusal(grant: &Grant) -> Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

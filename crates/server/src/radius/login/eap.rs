@@ -215,7 +215,11 @@ impl Desk {
             }
         };
         let mut draft = Draft::reply(request, Code::AccessAccept)?;
-        let pass = Pass::new(found.held.stored.grant.id, fastrand::u64(..).to_be_bytes());
+        let pass = Pass::new(
+            found.held.stored.grant.id,
+            fastrand::u64(..).to_be_bytes(),
+            decision.is_walled,
+        );
         accept::write(&mut draft, &decision, pass, &found.access, &asking, is_ppp(request))?;
         if welcome.user_name != welcome.outer_identity {
             // Reports are to name him and not `anonymous` (RFC 2865 §5.1).

@@ -89,8 +89,11 @@ pub(in crate::radius) async fn run(app: App, questions: Questions) {
 
 /// Who asked and is not told hears nothing: his sender is dropped.
 async fn answer(app: &App, batch: Vec<Question>) {
-    let asked: Arc<[(TenantId, Sought)]> =
-        batch.iter().map(|question| (question.tenant, question.sought.clone())).collect();
+    let (asked, replies): (Vec<_>, Vec<_>) = batch
+        .into_iter()
+        .map(|Question { tenant, sought, reply }| ((tenant, sought), reply))
+        .unzip();
+    let asked: Arc<[(TenantId, Sought)]> = asked.into();
     let read = app.store().read(async move |tx: &mut Tx<'_>| read(tx, &asked).await).await;
     let found = match read {
         Ok(found) => found,
@@ -99,14 +102,14 @@ async fn answer(app: &App, batch: Vec<Question>) {
             return;
         }
     };
-    for (question, found) in batch.into_iter().zip(found) {
+    for (reply, found) in replies.into_iter().zip(found) {
         let opened = found.map(|(held, occupants, by_device)| {
             let access = app.open_access(held.stored.grant.id, &held.access)?;
             Ok::<Found, Error>(Found { held, access, occupants, by_device })
         });
         match opened.transpose() {
             // Whoever asked may be gone.
-            Ok(found) => drop(question.reply.send(found)),
+            Ok(found) => drop(reply.send(found)),
             Err(error) => tracing::error!(%error, "a login cannot be unsealed"),
         }
     }

@@ -236,7 +236,11 @@ impl Desk {
         decision: &Decision,
     ) -> Result<Sealed, Silence> {
         let mut draft = Draft::reply(request, Code::AccessAccept)?;
-        let pass = Pass::new(found.held.stored.grant.id, fastrand::u64(..).to_be_bytes());
+        let pass = Pass::new(
+            found.held.stored.grant.id,
+            fastrand::u64(..).to_be_bytes(),
+            decision.is_walled,
+        );
         let is_ppp = identity::is_ppp(request);
         accept::write(&mut draft, decision, pass, &found.access, asking, is_ppp)?;
         proof.put_into(&mut draft, &nas.secret)?;

@@ -330,7 +330,7 @@ struct SettingsBody {
     /// When promotions may be sent: `Mo-Sa 08:00-18:00`
     #[serde(default)]
     promotion_hours: Field<Line<200>>,
-    /// Where more can be bought
+    /// Where more can be bought; else it is the portal's address
     #[serde(default)]
     link: Field<Line<60>>,
 }

@@ -48,7 +48,8 @@ struct NewPayment {
     receipt: Line<100>,
     /// Who gave it; cash if nobody is named
     provider: Option<Line<30>>,
-    /// How much; the plan's price if nothing is said
+    /// How much; the plan's price if nothing is said. Less is kept in the customer's wallet until it
+    /// is enough, what is more stays there
     amount: Option<Money>,
 }
 
@@ -58,6 +59,8 @@ struct Paid {
     /// Whether it counted now; false if the receipt had counted before
     accepted: bool,
     amount: Money,
+    /// What is in the customer's wallet, if it was less than the price and bought nothing yet
+    credited: Option<Money>,
     grant: Grant,
     /// Whether every router holds what it should
     confirmed: bool,
@@ -121,19 +124,32 @@ async fn pay_one(ask: &Ask<(), Wait, Json<NewPayment>>) -> Result<Reply<Paid>, P
         receipt: receipt.0.trim().to_owned(),
         amount,
     };
-    let accepted = match accept_payment(&ask.here.app, payment, ask.by(), ask.now()).await? {
-        Accepted::Now(_) => true,
-        Accepted::Already(other) if other == *grant => false,
+    let (accepted, credited) = match accept_payment(&ask.here.app, payment, ask.by(), ask.now())
+        .await?
+    {
+        Accepted::Now(_) => (true, None),
+        Accepted::Credited { balance, .. } => (true, Some(balance)),
+        Accepted::Already(other) if other == *grant => (false, None),
         Accepted::Already(other) => {
             let detail = format!("this receipt paid for {other} already: nothing changed");
             return Err(Problem::conflict(detail).at("/receipt"));
+        }
+        Accepted::Elsewhere(fate) => {
+            let fate = fate.word().replace('_', " ");
+            let detail = format!("this receipt was {fate} already: nothing changed");
+            return Err(Problem::conflict(detail).at("/receipt"));
+        }
+        Accepted::Unfit(_) => {
+            let detail =
+                format!("the price is {price}, and this is nobody's: there is no wallet for less");
+            return Err(Problem::conflict(detail).at("/amount"));
         }
         Accepted::Refused(refusal) => return Err(Problem::conflict(refusal.to_string())),
     };
     let acted = acted(ask, *grant).await?.into_body();
     let acted = acted.ok_or_else(Problem::ours)?;
     let status = if accepted { StatusCode::CREATED } else { StatusCode::OK };
-    let paid = Paid { accepted, amount, grant: acted.grant, confirmed: acted.confirmed };
+    let paid = Paid { accepted, amount, credited, grant: acted.grant, confirmed: acted.confirmed };
     Ok(Reply::ok(paid).status(status))
 }
 

@@ -8,6 +8,7 @@ use crate::operations::add_router::{
 use crate::operations::change_router::{
     ChangeRouterError, RouterChange, change_router, of_tenant, remove_router,
 };
+use crate::operations::router_api::{self, ApiChange, RouterApi};
 use crate::reconcile::connect::connect;
 use crate::reconcile::pass::{Errand, run as pass_over_routers};
 use crate::reconcile::worker::Condition;
@@ -38,6 +39,8 @@ pub(crate) struct Router {
     address: Option<String>,
     /// The pinned SHA-256 fingerprint of its certificate
     fingerprint: Option<String>,
+    /// Of a router that asks by RADIUS: its API, for orders that it leaves unanswered
+    api: Option<String>,
     pub(crate) reachable: bool,
     pub(crate) version: Option<String>,
     board: Option<String>,
@@ -87,6 +90,21 @@ struct RouterChangeBody {
     #[schemars(regex(pattern = "^[0-9A-Fa-f]{64}$"))]
     fingerprint: Option<String>,
     /// With a password
+    user: Option<Line<100>>,
+    password: Option<Line<200>>,
+    /// For a router that asks by RADIUS
+    api: Option<ApiBody>,
+}
+
+/// The API of a router that asks by RADIUS, for orders that it leaves unanswered.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "RouterApi")]
+struct ApiBody {
+    /// `apis://HOST`, `api://HOST`, `rests://HOST` or `rest://HOST`; null forgets it
+    address: Option<Line<255>>,
+    #[schemars(regex(pattern = "^[0-9A-Fa-f]{64}$"))]
+    fingerprint: Option<String>,
     user: Option<Line<100>>,
     password: Option<Line<200>>,
 }
@@ -255,7 +273,9 @@ async fn router<P, Q, B>(ask: &Ask<P, Q, B, TenantId>, stored: Stored) -> Result
     let address: Option<RouterAddress> = serde_json::from_str(&stored.endpoint).ok();
     let observed: Option<Observed> = serde_json::from_str(&stored.observed).ok();
     let observed = observed.filter(|observed| !observed.version.is_empty());
+    let api = router_api::of(&ask.here.app, &stored).map(|api| api.address.to_string());
     Ok(Router {
+        api,
         id,
         reachable: is_reachable(ask, &stored),
         address: address.as_ref().map(ToString::to_string),
@@ -323,9 +343,20 @@ async fn change_one(
     let moved = body.address.as_ref().map(|text| address(text, fingerprint)).transpose()?;
     let name = body.name.as_ref().map(|name| name.0.clone());
     let (whose, by) = ((ask.tenant(), ask.path), ask.by());
-    let change = RouterChange { name, address: moved, login };
+    let api = body.api.as_ref().map(api_of).transpose()?;
+    let change = RouterChange { name, address: moved, login, api };
     let changed = change_router(&ask.here.app, whose, change, ask.expected, by, ask.now()).await?;
     reply(ask, changed).await
+}
+
+fn api_of(body: &ApiBody) -> Result<ApiChange, Problem> {
+    let Some(text) = &body.address else { return Ok(ApiChange::Forget) };
+    let (Some(user), Some(password)) = (&body.user, &body.password) else {
+        return Err(Problem::invalid("give user and password of the API").at("/api/user"));
+    };
+    let address = address(text, body.fingerprint.as_deref())?;
+    let login = RouterLogin { user: user.0.clone(), password: password.0.clone() };
+    Ok(ApiChange::Use(RouterApi { address, login }))
 }
 
 fn address(text: &Line<255>, fingerprint: Option<&str>) -> Result<RouterAddress, Problem> {
@@ -427,6 +458,10 @@ impl From<ChangeRouterError> for Problem {
             ChangeRouterError::Lost(lost) => lost.into(),
             ChangeRouterError::NoName => Problem::invalid(error.to_string()).at("/name"),
             ChangeRouterError::Known => Problem::conflict(error.to_string()).at("/name"),
+            ChangeRouterError::OneWay | ChangeRouterError::NoApi(_) => {
+                Problem::invalid(error.to_string()).at("/api")
+            }
+            ChangeRouterError::Sealed => Problem::invalid(error.to_string()).at("/password"),
             ChangeRouterError::Store(error) => error.into(),
         }
     }

@@ -4,6 +4,7 @@ mod day;
 mod doors;
 mod imports;
 mod kept;
+mod money;
 mod mutated;
 mod nases;
 mod roles;
@@ -18,10 +19,11 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use lango_domain::access::{Access, Secret};
-use lango_domain::ids::{ActivityId, CutId, GrantId, Id, RouterId, TenantId};
+use lango_domain::ids::{ActivityId, CutId, GrantId, Id, PaymentId, PlanId, RouterId, TenantId};
 use lango_domain::language::Language;
 use lango_domain::money::{Currency, Money};
-use lango_domain::phone_number::Country;
+use lango_domain::payment::PaymentState;
+use lango_domain::phone_number::{Country, PhoneNumber};
 use lango_domain::plan::Terms;
 use lango_domain::role::Role;
 use lango_domain::time::{Span, Timestamp};
@@ -35,13 +37,16 @@ use lango_server::operations::add_plan::{NewPlan, add_plan};
 use lango_server::operations::add_router::{NewRouter, RouterLogin, add_router};
 use lango_server::operations::add_token::{NewToken, add_token};
 use lango_server::operations::asked::By;
+use lango_server::operations::confirm_payment::take_money;
 use lango_server::operations::found_tenant::{Founding, found_tenant};
+use lango_server::operations::gateways::{NewGateway, add_gateway};
 use lango_server::operations::issue_vouchers::{VoucherOrder, issue_batch, issue_vouchers};
 use lango_server::operations::open_service::{ServiceOrder, open_service};
 use lango_server::operations::resellers::{Commission, NewReseller, add_reseller};
 use lango_server::operations::run_task::start_task;
 use lango_server::operations::sender::{NewSender, add_sender};
 use lango_server::operations::webhook::{NewWebhook, add_webhook};
+use lango_server::payments::MoneyIn;
 use lango_server::reconcile::supervisor::Boards;
 use lango_server::web;
 use lango_store::cuts::Cut;
@@ -316,6 +321,7 @@ async fn furnished(
         amount: price,
     };
     accept_payment(app, payment, by, NOON).await.unwrap();
+    let paid = paid(app, tenant, (plan.plan.id, service), mark).await;
     let seen = seen(app, tenant, router, service, mark).await;
     let begun = start_task(app, tenant, Action::Retry, vec![service], by, NOON).await.unwrap();
     let url = format!("http://{mark}.example/hook");
@@ -348,7 +354,73 @@ async fn furnished(
         ("code", voucher.code),
     ]);
     ids.extend(seen);
+    ids.extend(paid);
     ids
+}
+
+/// An account with a payment provider, what somebody was asked to pay by it, and money that waits.
+async fn paid(
+    app: &App,
+    tenant: TenantId,
+    (plan, grant): (PlanId, GrantId),
+    mark: &str,
+) -> BTreeMap<&'static str, String> {
+    let settings =
+        serde_json::json!({ "provider": "signed_webhook", "secret": format!("{mark} 0123456789") });
+    let new = NewGateway { tenant, name: format!("{mark} Bank"), currency: None, settings };
+    let gateway = add_gateway(app, new, &By::cli(), NOON).await.unwrap();
+    let id: PaymentId = app.id(NOON);
+    let payment = lango_store::payments::Payment {
+        id,
+        tenant,
+        gateway: gateway.id,
+        reference: format!("{mark}7"),
+        door: vec![0],
+        door_hash: id.to_string().into_bytes(),
+        provider_id: None,
+        state: PaymentState::Paid { receipt: format!("{mark}R7") },
+        plan,
+        amount: Money::new(50_00, Currency::KES),
+        phone: PhoneNumber::from_e164("+254733000003").unwrap(),
+        rings: false,
+        customer: None,
+        renews: Some(grant),
+        grant: Some(grant),
+        router: None,
+        mac: None,
+        address: None,
+        language: Language::En,
+        created_at: NOON,
+        submitted_at: Some(NOON),
+        settled_at: Some(NOON),
+        next_attempt_at: None,
+        attempt: 1,
+        last_error: None,
+        version: 1,
+    };
+    let told = MoneyIn {
+        receipt: format!("{mark}R8"),
+        amount: Money::new(50_00, Currency::KES),
+        account: format!("{mark} nobody"),
+        payer: None,
+        name: Some(format!("{mark} Payer")),
+        paid_at: None,
+    };
+    take_money(app, &gateway, told, NOON).await.unwrap();
+    let money = app
+        .store()
+        .write(async move |tx: &mut Tx<'_>| {
+            lango_store::payments::insert(tx, &payment).await?;
+            let order = lango_store::Order::Descending;
+            lango_store::money_in::listed(tx, tenant, true, order, None, 1).await
+        })
+        .await
+        .unwrap();
+    BTreeMap::from([
+        ("gateway", gateway.id.to_string()),
+        ("payment", id.to_string()),
+        ("money", money[0].id.to_string()),
+    ])
 }
 
 /// What routers and engines would have written.

@@ -116,6 +116,27 @@ const TABLE: &[(&str, &str, May, &str)] = &[
     ("GET", "/api/v1/payments", May::Read, ""),
     ("POST", "/api/v1/payments", May::Sell, r#"{"grant":"{grant}","receipt":"R-{role}"}"#),
     ("GET", "/api/v1/payments/{receipt}", May::Read, ""),
+    ("GET", "/api/v1/purchases", May::Read, ""),
+    ("POST", "/api/v1/purchases", May::Sell, r#"{"plan":"{plan}","phone":"0712345678"}"#),
+    ("GET", "/api/v1/purchases/{payment}", May::Read, ""),
+    ("POST", "/api/v1/purchases/{payment}/ask", May::Support, ""),
+    ("POST", "/api/v1/purchases/{payment}/refund", May::Manage, "{}"),
+    ("GET", "/api/v1/money", May::Read, ""),
+    ("GET", "/api/v1/money/{money}", May::Read, ""),
+    ("POST", "/api/v1/money/{money}/work-off", May::Manage, GIVEN_BACK),
+    ("POST", "/api/v1/money/{money}/give-back", May::Manage, r#"{"reason":"paid twice"}"#),
+    ("GET", "/api/v1/ledger", May::Read, ""),
+    ("GET", "/api/v1/customers/{customer}/wallet", May::Read, ""),
+    ("POST", "/api/v1/customers/{customer}/wallet/spend", May::Sell, r#"{"plan":"{plan}"}"#),
+    ("GET", "/api/v1/grants/{grant}/renewal", May::Read, ""),
+    ("PATCH", "/api/v1/grants/{grant}/renewal", May::Sell, r#"{"from_wallet":false}"#),
+    ("GET", "/api/v1/gateways", May::Manage, ""),
+    ("POST", "/api/v1/gateways", May::Manage, NEW_GATEWAY),
+    ("GET", "/api/v1/gateways/{gateway}", May::Manage, ""),
+    ("PATCH", "/api/v1/gateways/{gateway}", May::Manage, r#"{"place":1}"#),
+    ("DELETE", "/api/v1/gateways/{gateway}", May::Manage, ""),
+    ("POST", "/api/v1/gateways/{gateway}/check", May::Manage, ""),
+    ("POST", "/api/v1/gateways/{gateway}/register", May::Manage, ""),
     ("GET", "/api/v1/sessions", May::Read, ""),
     ("GET", "/api/v1/sessions/{session}", May::Read, ""),
     ("GET", "/api/v1/devices", May::Read, ""),
@@ -175,6 +196,9 @@ const TABLE: &[(&str, &str, May, &str)] = &[
     ("POST", "/api/hotspot/check-session", May::Anybody, r#"{"username":"{code}"}"#),
 ];
 
+const GIVEN_BACK: &str = r#"{"reason":"nobody knows him","given_back":true}"#;
+const NEW_GATEWAY: &str =
+    r#"{"name":"G-{role}","settings":{"provider":"signed_webhook","secret":"0123456789abcdef"}}"#;
 const NEW_TENANT: &str =
     r#"{"name":"Third","email":"o@third.example","password":"long enough","country":"TZ"}"#;
 const NEW_PLAN: &str = r#"{"name":"P-{role}","price":{"amount":100,"currency":"KES"},
@@ -396,6 +420,10 @@ async fn everything_of_theirs(house: &House) -> String {
         "/api/v1/grants",
         "/api/v1/enforcements",
         "/api/v1/payments",
+        "/api/v1/purchases",
+        "/api/v1/money",
+        "/api/v1/gateways",
+        "/api/v1/ledger",
         "/api/v1/activity",
         "/api/v1/jobs",
         "/api/v1/tokens",

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::codec::Framed;
+use tokio_util::sync::CancellationToken;
 
 /// What it does with the next text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,8 @@ struct Centre {
     heard: Arc<Mutex<Vec<SubmitSm>>>,
     binds: Arc<Mutex<Vec<String>>>,
     does: Arc<Mutex<VecDeque<Does>>>,
+    /// How often leave was taken of it.
+    left: Arc<Mutex<usize>>,
 }
 
 impl Centre {
@@ -87,6 +90,7 @@ impl Centre {
                         }
                     }
                 }
+                Some(Pdu::Unbind) => *self.left.lock().unwrap() += 1,
                 _ => {}
             }
         }
@@ -165,6 +169,20 @@ async fn throttled_is_tried_again_and_a_broken_session_is_unknown() {
     work(&house).await;
     until(async || states(&house).await[0] == "delivered").await;
     assert_eq!(centre.binds.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stops_takes_leave_of_the_centre() {
+    let house = house(Engine::Sqlite).await;
+    let (centre, gateway) = Centre::start(&[]).await;
+    sender(&house, "centre", gateway).await;
+    order(&house, "one", None, text("One")).await;
+    work(&house).await;
+    assert_eq!(*centre.left.lock().unwrap(), 0);
+    let stop = CancellationToken::new();
+    stop.cancel();
+    lango_server::messaging::engine::run(house.app.clone(), stop).await;
+    until(async || *centre.left.lock().unwrap() == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

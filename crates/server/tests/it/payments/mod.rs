@@ -1,6 +1,9 @@
 //! Money: the clients of payment providers against their stand-ins, and what Lango does with what
 //! they say, to the phone that is online at the router.
 
+mod desk;
+mod killed;
+mod once;
 mod providers;
 mod purchase;
 mod shop;

@@ -8,6 +8,7 @@ use lango_provider_sim::{ALWAYS, Amount, CallbackFault, Owner, RequestFault};
 use lango_server::operations::begin_purchase::NotBegun;
 use lango_store::money_in::Fate;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 stories!(
     a_phone_that_pays_is_online_a_moment_later,
@@ -21,6 +22,7 @@ stories!(
     money_by_hand_for_our_reference_buys_and_for_nobody_waits,
     a_renewal_goes_on_without_a_new_login,
     the_receipt_that_follows_the_query_is_the_same_money,
+    a_provider_that_does_not_answer_keeps_nobody_else_waiting,
 );
 
 fn cancels() -> Owner {
@@ -246,4 +248,30 @@ async fn the_receipt_that_follows_the_query_is_the_same_money(engine: Engine) {
     }
     assert_eq!(shop.balance("wallet").await, 0, "it is no second payment");
     shop.finish().await;
+}
+
+async fn a_provider_that_does_not_answer_keeps_nobody_else_waiting(engine: Engine) {
+    let mut shop = Shop::on(engine).await;
+    shop.router.join(mac(1));
+    let (other, dead) = shop.another_gateway().await;
+    let stall = RequestFault::StallBefore(Duration::from_secs(20));
+    dead.faults().requests("processrequest", ALWAYS, stall);
+    let stop = CancellationToken::new();
+    let engine = tokio::spawn(lango_server::cashier::run(shop.t.app.clone(), stop.clone()));
+    for number in 100..200u8 {
+        shop.buy_by(other, number.into(), mac(number)).await.unwrap();
+    }
+    let begun = shop.buy_by(shop.gateway.id, 1, mac(1)).await.unwrap();
+    let paid = async {
+        while !is_paid(&shop.state(&begun).await) {
+            shop.t.app.clock().set(shop.t.now() + Span::millis(200));
+            shop.people.settle().await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), paid).await.expect("it is paid meanwhile");
+    shop.t.pump().await;
+    assert!(shop.is_online(mac(1)));
+    engine.abort();
+    stop.cancel();
 }

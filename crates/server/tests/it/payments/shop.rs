@@ -2,7 +2,7 @@
 //! stand-in and people with phones, all on one clock that moves when it is told to.
 
 use crate::harness::{By, Engine, Harness, browses};
-use lango_domain::ids::PlanId;
+use lango_domain::ids::{GatewayId, PlanId};
 use lango_domain::language::Language;
 use lango_domain::mac_address::MacAddress;
 use lango_domain::money::Money;
@@ -12,6 +12,7 @@ use lango_domain::plan::Terms;
 use lango_domain::time::Span;
 use lango_provider_sim::{Daraja, Owner, Subscribers, daraja};
 use lango_router_sim::{MacAddress as Phone, Router};
+use lango_server::app::App;
 use lango_server::cashier;
 use lango_server::clock::Clock;
 use lango_server::operations::asked::By as Who;
@@ -50,27 +51,59 @@ pub(super) const HOUR: &str = "Hour";
 
 impl Shop {
     pub(super) async fn on(engine: Engine) -> Shop {
+        Shop::with(engine, settings(), None).await
+    }
+
+    /// The same with another M-Pesa, whose list of money is asked for if it has such a number.
+    pub(super) async fn with(
+        engine: Engine,
+        settings: daraja::Settings,
+        pull_number: Option<&str>,
+    ) -> Shop {
         let mut t = Harness::on(engine).await;
         let router = t.router("Lobby", By::Api).await;
         t.plan(HOUR, Terms::hotspot(Span::hours(1))).await;
         t.pump().await;
         let people = Subscribers::new(Arc::new(Shared(t.app.clock().clone())));
-        let settings = daraja::Settings {
-            noisy_queries: false,
-            validates: true,
-            ..daraja::Settings::default()
-        };
         let daraja = Daraja::start(&people, settings).unwrap();
-        let url = serve(&t).await;
-        t.app.let_webhooks_be_private(true);
-        t.app.is_reached_at(url.parse().unwrap());
-        let gateway = add(&t, &daraja).await;
+        let url = serve(&t.app).await;
+        let gateway = add(&t, &daraja, "Paybill", pull_number).await;
         Shop { t, router, people, daraja, gateway, url }
+    }
+
+    /// A second node on the same database, with an entrance of its own.
+    pub(super) async fn second_node(&self) -> (App, String) {
+        let app = self.t.second_node().await;
+        let url = serve(&app).await;
+        (app, url)
+    }
+
+    /// The entrance of the first node.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Somebody with this phone and this device picks the plan and types his number.
     pub(super) async fn buy(&self, number: u32, phone: Phone) -> Result<Begun, NotBegun> {
         begin_purchase(&self.t.app, self.purchase(number, phone).await, self.t.now()).await
+    }
+
+    /// The same by a certain provider.
+    pub(super) async fn buy_by(
+        &self,
+        gateway: GatewayId,
+        number: u32,
+        phone: Phone,
+    ) -> Result<Begun, NotBegun> {
+        let purchase = self.purchase(number, phone).await;
+        let purchase = Purchase { gateway: Some(gateway), ..purchase };
+        begin_purchase(&self.t.app, purchase, self.t.now()).await
+    }
+
+    /// A second account with a second provider.
+    pub(super) async fn another_gateway(&self) -> (GatewayId, Daraja) {
+        let other = Daraja::start(&self.people, daraja::Settings::default()).unwrap();
+        (add(&self.t, &other, "Second", None).await.id, other)
     }
 
     pub(super) async fn purchase(&self, number: u32, phone: Phone) -> Purchase {
@@ -151,10 +184,7 @@ impl Shop {
 
     /// Something else says what M-Pesa would say.
     pub(super) async fn post(&self, path: &str, body: &str) -> u16 {
-        let uri = format!("{}{path}", self.url);
-        let request = axum::http::Request::post(uri).body(body.to_owned().into()).unwrap();
-        let reach = lango_server::outbound::Reach::Anywhere;
-        lango_server::outbound::ask(request, reach).await.unwrap().status
+        post(&format!("{}{path}", self.url), body).await
     }
 
     /// What was paid and what the routers hold are the same, to the cent and to the receipt.
@@ -177,16 +207,23 @@ impl Shop {
     }
 }
 
-async fn serve(t: &Harness) -> String {
+/// M-Pesa on a good day, asking whether an account is known.
+pub(super) fn settings() -> daraja::Settings {
+    daraja::Settings { noisy_queries: false, validates: true, ..daraja::Settings::default() }
+}
+
+async fn serve(app: &App) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let manners = web::Manners { patience: Duration::from_secs(2), ..web::Manners::default() };
-    let routes = web::routes(t.app.clone(), Boards::default(), manners);
+    let manners = web::Manners { patience: Duration::from_secs(10), ..web::Manners::default() };
+    let routes = web::routes(app.clone(), Boards::default(), manners);
     tokio::spawn(async move { axum::serve(listener, routes).await });
+    app.let_webhooks_be_private(true);
+    app.is_reached_at(url.parse().unwrap());
     url
 }
 
-async fn add(t: &Harness, daraja: &Daraja) -> Gateway {
+async fn add(t: &Harness, daraja: &Daraja, name: &str, pull_number: Option<&str>) -> Gateway {
     let known = daraja::Settings::default();
     let settings = serde_json::json!({
         "provider": "daraja",
@@ -195,12 +232,19 @@ async fn add(t: &Harness, daraja: &Daraja) -> Gateway {
         "shortcode": "174379",
         "passkey": known.passkey,
         "base_url": daraja.base_url(),
+        "pull_number": pull_number,
     });
-    let new = NewGateway { tenant: t.tenant, name: "Paybill".to_owned(), currency: None, settings };
+    let new = NewGateway { tenant: t.tenant, name: name.to_owned(), currency: None, settings };
     let gateway = add_gateway(&t.app, new, &Who::cli(), t.now()).await.unwrap();
     let urls = urls_of(&t.app, &gateway).unwrap().unwrap();
     provider_of(&t.app, &gateway).unwrap().register(&urls, t.now()).await.unwrap();
     gateway
+}
+
+pub(super) async fn post(url: &str, body: &str) -> u16 {
+    let request = axum::http::Request::post(url).body(body.to_owned().into()).unwrap();
+    let reach = lango_server::outbound::Reach::Anywhere;
+    lango_server::outbound::ask(request, reach).await.unwrap().status
 }
 
 /// Fifty shillings.

@@ -17,7 +17,7 @@ use lango_domain::money::{Currency, Money};
 use lango_domain::phone_number::Country;
 use lango_domain::plan::Terms;
 use lango_domain::time::{Span, Timestamp};
-use lango_router_sim::{MacAddress, Router, RouterSim, Settings};
+use lango_router_sim::{MacAddress, RouterSim, Settings};
 use lango_routeros::Timeouts;
 use lango_server::app::App;
 use lango_server::clock::Clock;

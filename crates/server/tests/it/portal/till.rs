@@ -2,7 +2,7 @@
 //! them is what is tested here.
 
 use super::{Cafe, Phone};
-use lango_domain::ids::{GatewayId, GrantId, Id, MoneyId, PaymentId};
+use lango_domain::ids::{GatewayId, GrantId, MoneyId, PaymentId};
 use lango_domain::language::Language;
 use lango_domain::money::{Currency, Money};
 use lango_domain::payment::{Failure, FailureReason, PaymentState};
@@ -26,7 +26,7 @@ impl Cafe {
             id,
             tenant,
             gateway,
-            reference: format!("L{}", &id.to_string()[8..]),
+            reference: format!("L{id}"),
             door: vec![0],
             door_hash: id.to_string().into_bytes(),
             provider_id: None,
@@ -112,7 +112,9 @@ impl Cafe {
         let now = self.now();
         let write = async move |tx: &mut Tx<'_>| {
             let payment = lango_store::payments::find(tx, id).await?.unwrap();
-            let settled = Payment { state: state.clone(), grant, settled_at: Some(now), ..payment };
+            let (state, settled_at) = (state.clone(), Some(now));
+            // What is settled rings no more; else the same phone could be asked nothing again.
+            let settled = Payment { state, grant, settled_at, rings: false, ..payment };
             lango_store::payments::save(tx, &settled).await
         };
         self.app.store().write(write).await.unwrap();

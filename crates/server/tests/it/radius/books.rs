@@ -48,6 +48,7 @@ in_the_lab!(
     a_report_that_cannot_be_written_holds_nobody_up,
     a_session_that_seems_to_last_for_decades_uses_nothing_up,
     sessions_of_a_removed_router_take_nobodys_place,
+    what_somebody_else_wrote_meanwhile_is_read_again_and_each_hour_has_its_own,
 );
 
 fn said<'s>(status: Status, name: &'s str, session: &'s str, mac: &'s str) -> Said<'s> {
@@ -209,4 +210,44 @@ async fn sessions_of_a_removed_router_take_nobodys_place(lab: Lab) {
     assert_eq!(lab.grant(grant).await.grant.presence.devices(), 0);
     let read = async move |tx: &mut Tx<'_>| lango_store::radius::occupants(tx, &[grant]).await;
     assert_eq!(lab.app.store().read(read).await.unwrap(), []);
+}
+
+/// As another node would: what was remembered of the session is not true any more. It was last heard
+/// of an hour before.
+async fn what_somebody_else_wrote_meanwhile_is_read_again_and_each_hour_has_its_own(lab: Lab) {
+    lab.plan("Day", Terms::hotspot(Span::days(1))).await;
+    let (code, grant) = lab.voucher("Day").await;
+    let start = said(Status::Start, &code, "1", ANN);
+    assert!(lab.nas.report(start.clone()).await);
+    let interim = Said { status: Status::Interim, ..start };
+    let first = Said { seconds: 60, input: 100, output: 1_000, ..interim.clone() };
+    assert!(lab.nas.report(first).await);
+    assert_eq!(usage(&lab, grant).await, [(100, 1_000)], "it is seen at once");
+
+    let (session, _) = sessions(&lab, grant).await.remove(0);
+    let earlier = RadiusSession { updated_at: session.updated_at - Span::hours(1), ..session };
+    let write =
+        async move |tx: &mut Tx<'_>| lango_store::radius::save(tx, &mut [earlier.clone()]).await;
+    lab.app.store().write(write).await.unwrap();
+    let second = Said { seconds: 120, input: 300, output: 4_000, ..interim.clone() };
+    assert!(lab.nas.report(second).await);
+    assert_eq!(usage(&lab, grant).await, [(100, 1_000), (200, 3_000)]);
+
+    let stop = Said { status: Status::Stop, seconds: 180, input: 301, output: 4_001, ..interim };
+    assert!(lab.nas.report(stop).await);
+    let (input, output): (Vec<u64>, Vec<u64>) = usage(&lab, grant).await.into_iter().unzip();
+    assert_eq!((input.iter().sum::<u64>(), output.iter().sum::<u64>()), (301, 4_001));
+    let books = sessions(&lab, grant).await;
+    assert_eq!((books.len(), books[0].0.input.as_bytes()), (1, 301));
+    assert!(books[0].0.ended_at.is_some());
+}
+
+/// What a grant used, hour by hour: input and output.
+async fn usage(lab: &Lab, grant: GrantId) -> Vec<(u64, u64)> {
+    let read = async move |tx: &mut Tx<'_>| {
+        let (from, to) = (Timestamp::default(), Timestamp::from_micros(i64::MAX));
+        lango_store::radius::usage(tx, grant, from, to).await
+    };
+    let hours = lab.app.store().read(read).await.unwrap();
+    hours.iter().map(|hour| (hour.input.as_bytes(), hour.output.as_bytes())).collect()
 }

@@ -24,6 +24,8 @@ use tokio::task::JoinHandle;
 
 /// How many use each router.
 const GUESTS: u8 = 12;
+/// How often some come and go at once.
+const VISITS: usize = 3;
 /// How large the database may grow where its disk is small.
 const FEW_PAGES: u32 = 700;
 /// Microseconds of a day.
@@ -344,6 +346,9 @@ impl Day {
             self.go_on_until_reports_are_refused(half).await;
         }
         self.town.pass(Span::minutes(2)).await;
+        if !self.fault.is_outage() {
+            self.some_come_and_go(half / 2).await;
+        }
         self.go_right().await;
         self.sign_in(0..2 * half, true).await;
         self.town.pass(Span::minutes(6)).await;
@@ -409,16 +414,7 @@ impl Day {
                 .iter()
                 .map(|guest| sign_in(&self.town.places[guest.router].sim, guest.mac, &guest.code));
             let told = futures_util::future::join_all(tries).await;
-            for told in told {
-                self.logins += 1;
-                match told {
-                    Ok(()) => {}
-                    Err(words) if words.contains("not responding") => self.silent += 1,
-                    // The router asks about that phone already.
-                    Err(words) if words.contains("already authorizing") => {}
-                    Err(words) => self.rejected.push(words),
-                }
-            }
+            self.note(told);
             if !until_they_are_in {
                 break;
             }
@@ -427,6 +423,36 @@ impl Day {
         for guest in &self.guests[who] {
             self.town.places[guest.router].sim.keep_busy(guest.mac, 1_000, 9_000);
         }
+    }
+
+    fn note(&mut self, told: Vec<Result<(), String>>) {
+        for told in told {
+            self.logins += 1;
+            match told {
+                Ok(()) => {}
+                Err(words) if words.contains("not responding") => self.silent += 1,
+                // The router asks about that phone already.
+                Err(words) if words.contains("already authorizing") => {}
+                Err(words) => self.rejected.push(words),
+            }
+        }
+    }
+
+    /// They leave the moment that they are in: the beginning of a session and its end are on their
+    /// way together, and the end arrives first where packets overtake each other.
+    async fn some_come_and_go(&mut self, count: usize) {
+        self.some_leave(count);
+        for _ in 0..VISITS {
+            let visits = self.guests[..count].iter().map(async |guest| {
+                let router = &self.town.places[guest.router].sim;
+                let told = sign_in(router, guest.mac, &guest.code).await;
+                router.press_logout(guest.mac);
+                told
+            });
+            let told = futures_util::future::join_all(visits).await;
+            self.note(told);
+        }
+        self.town.settle().await;
     }
 
     fn some_leave(&self, count: usize) {

@@ -6,10 +6,12 @@ mod faults;
 mod handed_over;
 mod others;
 mod plans;
+mod second_way;
 mod shops;
 mod stories;
 mod storm;
 mod tally;
+mod terms;
 mod town;
 mod view;
 

@@ -63,6 +63,9 @@ async fn a_voucher_from_its_first_login_to_its_end(town: Town) {
     town.pass(Span::minutes(1)).await;
     town.until("the cut is confirmed on both routers", async || town.cuts(grant).await.len() == 2)
         .await;
+    let cuts = town.cuts(grant).await;
+    let elsewhere = cuts.iter().find(|cut| cut.router == town.places[1].id).unwrap();
+    assert_eq!(elsewhere.confirmed_by, "nobody", "where nobody was, no router did anything");
     assert!(!browses(town.lobby(), ann), "his hour is over");
     assert!(town.lobby().rows("/ip/hotspot/active").is_empty());
     town.settle().await;

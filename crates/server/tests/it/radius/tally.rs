@@ -36,7 +36,8 @@ pub(crate) struct Totals {
 struct Told {
     sent: Most,
     acknowledged: Option<Most>,
-    has_ended: bool,
+    /// Why it ended, as far as its end was acknowledged.
+    ended: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,7 +79,10 @@ impl Tally {
             Delivery::Acknowledged => {
                 totals.acknowledged += 1;
                 told.acknowledged.get_or_insert_default().add(report);
-                told.has_ended |= report.status == Status::Stop;
+                if report.status == Status::Stop {
+                    let cause = report.cause.map(|cause| cause.to_string());
+                    told.ended = Some(cause.unwrap_or_else(|| "unknown".to_owned()));
+                }
             }
             Delivery::GivenUp => totals.given_up += 1,
         }
@@ -116,8 +120,10 @@ impl Tally {
             if counts.iter().zip(each(told.sent)).any(|(count, most)| *count > most) {
                 doubled.push(format!("{name:?}: {counts:?} stored, {:?} sent", told.sent));
             }
-            if told.has_ended && session.ended_at.is_none() {
-                lost.push(format!("{name:?}: its acknowledged end"));
+            // Whatever we concluded ourselves gives way to what the router said.
+            if told.ended.is_some() && (session.ended_at.is_none() || session.cause != told.ended) {
+                let (cause, said) = (&session.cause, &told.ended);
+                lost.push(format!("{name:?}: its acknowledged end {said:?}, here {cause:?}"));
             }
         }
         (lost, doubled)

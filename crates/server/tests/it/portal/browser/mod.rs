@@ -112,7 +112,7 @@ async fn goal_4_everything_works_with_scripts_cookies_and_storage_off_and_with_t
 #[tokio::test]
 async fn goal_3_waiting_weighs_next_to_nothing() {
     let cafe = Cafe::opens().await;
-    let mut browser = Browser::open(Kind::default()).await;
+    let browser = Browser::open(Kind::default()).await;
     let phone = cafe.phone(1);
     let payment = cafe.order(&phone, Span::ZERO).await;
     browser.visit(&cafe.url(&cafe.door(&phone, ""))).await;

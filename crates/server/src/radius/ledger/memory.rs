@@ -1,0 +1,58 @@
+//! Lasting sessions as they were last written here, so that a report of one need not read it first.
+//! What is remembered is never believed: it is written only if the database still holds the same
+//! version, and read again if not. Must never be told of anything before it is durable.
+
+use super::Told;
+use lango_store::radius::RadiusSession;
+use std::collections::HashMap;
+
+/// Sessions by the key under which NASes name them.
+pub(super) type ByKey = HashMap<Vec<u8>, RadiusSession>;
+
+/// When so many are new, those that were old are forgotten: some 60 MB in all.
+const GENERATION: usize = 65_536;
+
+/// What is remembered.
+#[derive(Default)]
+pub(super) struct Memory {
+    new: ByKey,
+    old: ByKey,
+}
+
+impl Memory {
+    /// Those that the reports are about.
+    pub(super) fn of(&self, told: &[Told]) -> ByKey {
+        let session = |key: &Vec<u8>| self.new.get(key).or_else(|| self.old.get(key));
+        keys(told).filter_map(|key| Some((key.clone(), session(key)?.clone()))).collect()
+    }
+
+    /// These are durable now.
+    pub(super) fn keep(&mut self, written: Vec<RadiusSession>) {
+        for session in written {
+            if session.ended_at.is_some() {
+                self.new.remove(&session.key);
+                self.old.remove(&session.key);
+            } else {
+                self.new.insert(session.key.clone(), session);
+            }
+        }
+        if self.new.len() >= GENERATION {
+            self.old = std::mem::take(&mut self.new);
+        }
+    }
+
+    /// Nobody knows what became of these.
+    pub(super) fn forget(&mut self, told: &[Told]) {
+        for key in keys(told) {
+            self.new.remove(key);
+            self.old.remove(key);
+        }
+    }
+}
+
+fn keys(told: &[Told]) -> impl Iterator<Item = &Vec<u8>> {
+    told.iter().filter_map(|told| match told {
+        Told::Session(report) => Some(&report.key),
+        Told::Reset { .. } => None,
+    })
+}
