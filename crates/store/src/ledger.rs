@@ -133,9 +133,11 @@ const WALLETS: Sql = sql!(
     "SELECT balance, currency FROM wallets WHERE tenant_id = $1 AND customer_id = $2 \
      ORDER BY currency"
 );
+// By its key alone SQLite would walk all of a business's postings.
 const WALLET_LINES: Sql = sql!(
-    "SELECT id, at, amount, currency, what FROM postings WHERE tenant_id = $1 \
-     AND account = 'wallet' AND owner_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4"
+    "SELECT p.id, p.at, p.amount, p.currency, p.what FROM postings p WHERE p.tenant_id = $1 \
+     AND p.id IN (SELECT w.id FROM postings w WHERE w.tenant_id = $1 AND w.account = 'wallet' \
+     AND w.owner_id = $2 AND w.id < $3 ORDER BY w.id DESC LIMIT $4) ORDER BY p.id DESC"
 );
 const WALLETS_OFF: Sql = sql!(
     "SELECT COUNT(*) FROM (SELECT owner, currency FROM \

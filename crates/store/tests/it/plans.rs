@@ -91,7 +91,6 @@ const HOT: &[(&str, &str)] = &[
     ("inbox::NEXT", "inbox_waiting"),
     ("inbox::OF_PAYMENT", "inbox_of_payment"),
     ("inbox::COUNT_WAITING", "inbox_waiting"),
-    ("ledger::WALLET_LINES", "postings_of_account"),
     ("renewals::DUE", "auto_renewals_due"),
     ("renewals::NEXT", "auto_renewals_due"),
     ("money_in::WAITING", "money_in_by_state"),
