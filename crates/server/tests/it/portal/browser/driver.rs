@@ -289,7 +289,9 @@ fn capabilities(kind: Kind) -> Value {
         "browserName": "chrome",
         "goog:chromeOptions": options,
         "goog:loggingPrefs": { "performance": "ALL", "browser": "ALL" },
-        "timeouts": { "script": 30_000, "pageLoad": 60_000 },
+        // The wait page loads itself again: who waits for the end of that waits for ever.
+        "pageLoadStrategy": "eager",
+        "timeouts": { "script": 30_000, "pageLoad": 20_000 },
     } } })
 }
 
