@@ -1,6 +1,8 @@
 //! Money in rows, as there is much of it after years. For reading plans.
 
-use lango_domain::ids::{GatewayId, Id, InboxId, MoneyId, PaymentId, PlanId, RouterId, TenantId};
+use lango_domain::ids::{
+    GatewayId, GrantId, Id, InboxId, MoneyId, PaymentId, PlanId, RouterId, TenantId,
+};
 use lango_domain::phone_number::PhoneNumber;
 use lango_domain::time::{Span, Timestamp};
 use lango_store::{Error, Sql, Tx, args, gateways, inbox, money_in, payments, sql};
@@ -21,6 +23,11 @@ pub(crate) async fn take_much_money(tx: &mut Tx<'_>) -> Result<(), Error> {
         money_in::keep(tx, &seeded::money(&payment, now)).await?;
         let letter = seeded::letter(&payment, now);
         inbox::put(tx, std::slice::from_ref(&letter)).await?;
+    }
+    for number in 1..=2_000 {
+        let grant = GrantId::from_raw(number);
+        lango_store::renewals::switch_on(tx, crate::seed::tenant_of(number), grant, now).await?;
+        lango_store::renewals::put_off(tx, grant, now + Span::days(number)).await?;
     }
     for letter in inbox::claim(tx, gateway, now, now + Span::seconds(1), 1_990).await? {
         inbox::done(tx, &letter, "taken").await?;

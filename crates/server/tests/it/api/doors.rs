@@ -22,13 +22,15 @@ async fn a_request_with_a_key_is_done_once_however_often_it_comes() {
     let other = house.ask_with("POST", "/api/v1/plans", &key, &PLAN.replace("Hour", "Two")).await;
     assert!(other.problem(422, "invalid").contains("another request"));
     house.ask_with("POST", "/api/v1/vouchers", &key, &vouchers).await.problem(422, "invalid");
+    let there = house.ask(Role::Owner, "GET", "/api/v1/vouchers", "").await.ok(200);
+    let there = there["items"].as_array().unwrap().len();
     // Whoever lost the answer gets the same codes again.
     let key = [("idempotency-key", "second")];
     let codes = house.ask_with("POST", "/api/v1/vouchers", &key, &vouchers).await.ok(201);
     let again = house.ask_with("POST", "/api/v1/vouchers", &key, &vouchers).await.ok(201);
     assert_eq!(codes, again);
     let list = house.ask(Role::Owner, "GET", "/api/v1/vouchers", "").await.ok(200);
-    assert_eq!(list["items"].as_array().unwrap().len(), 4);
+    assert_eq!(list["items"].as_array().unwrap().len(), there + 3);
     // Without a key twice is twice, and the name stands against it.
     house.ask(Role::Owner, "POST", "/api/v1/plans", PLAN).await.problem(409, "conflict");
 }
