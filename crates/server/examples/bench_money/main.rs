@@ -121,7 +121,7 @@ async fn steadily(
     figures.promise(lost.is_empty(), || {
         format!("(a) {engine}: {} are not online, such as: {}", lost.len(), lost[0])
     });
-    let took = street.from_confirmation_to_session();
+    let took = street.between_confirmation_and_session();
     figures.promise(took.len() == count as usize, || {
         format!("(a) {engine}: {} of {count} were seen online", took.len())
     });
@@ -173,7 +173,7 @@ async fn at_once(engine: Engine, scale: f64, figures: &mut Figures) -> anyhow::R
     below(figures, &name(99), percentile(&answers.took, 99), ANSWERED_WITHIN);
     figures.add(&name(100), shown(percentile(&answers.took, 100)), "");
     street.until_online(count as usize, PATIENCE).await;
-    let took = street.from_confirmation_to_session();
+    let took = street.between_confirmation_and_session();
     figures.promise(took.len() == count as usize, || {
         format!("(b) {engine}: {} of {count} are online", took.len())
     });

@@ -137,7 +137,7 @@ impl Street {
     }
 
     /// Of everybody who paid and is online, sorted.
-    pub(crate) fn from_confirmation_to_session(&self) -> Vec<Span> {
+    pub(crate) fn between_confirmation_and_session(&self) -> Vec<Span> {
         let online = self.online();
         let mut took: Vec<Span> = self
             .people

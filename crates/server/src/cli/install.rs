@@ -18,9 +18,10 @@ use std::process::ExitCode;
 const MARK: &str = "# Written by `lango install`; written again it is replaced.";
 /// The file in the data directory with what was set.
 const SETTINGS: &str = "lango.env";
-/// Variables that do not come along: the first two stand in the command itself, and neither a unit
-/// nor a crontab is for one business alone.
-const LEFT_BEHIND: [&str; 3] = ["LANGO_CONFIG", "LANGO_DATA_DIR", "LANGO_TENANT"];
+/// Variables that do not come along: the first two stand in the command itself, neither a unit nor a
+/// crontab is for one business alone, and a provider's secrets are typed in once.
+const LEFT_BEHIND: [&str; 4] =
+    ["LANGO_CONFIG", "LANGO_DATA_DIR", "LANGO_TENANT", "LANGO_GATEWAY_SECRETS"];
 
 #[derive(clap::Subcommand)]
 pub(super) enum InstallCommand {

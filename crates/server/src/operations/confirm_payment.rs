@@ -78,6 +78,10 @@ pub(crate) async fn confirm(
         Some(waiting) if matches!(waiting.fate, Fate::Waiting(_)) && !payment.state.has_money() => {
             money = MoneyIn { payment: Some(payment.id), ..waiting };
         }
+        // Somebody at the desk typed its receipt in and gave an access for it.
+        Some(used) if used.payment.is_none() && !payment.state.has_money() => {
+            return used_at_the_desk(tx, payment, used, now).await;
+        }
         Some(_) => return Ok(Came::Known),
         None => {
             if !money_in::keep(tx, &money).await? {
@@ -106,6 +110,27 @@ async fn bought_before(tx: &mut Tx<'_>, money: &MoneyIn) -> Result<bool, Error> 
     let MoneyIn { tenant, provider, receipt, .. } = money;
     let used = lango_store::receipts::find(tx, *tenant, provider, receipt).await?;
     Ok(used.is_some())
+}
+
+async fn used_at_the_desk(
+    tx: &mut Tx<'_>,
+    payment: Payment,
+    used: MoneyIn,
+    now: Timestamp,
+) -> Result<Came, Error> {
+    let settled = Payment {
+        state: PaymentState::Paid { receipt: used.receipt.clone() },
+        grant: used.grant,
+        customer: used.customer.or(payment.customer),
+        settled_at: Some(now),
+        next_attempt_at: None,
+        rings: false,
+        last_error: None,
+        ..payment
+    };
+    lango_store::payments::save(tx, &settled).await?;
+    money_in::save(tx, &MoneyIn { payment: Some(settled.id), ..used }).await?;
+    Ok(Came::Known)
 }
 
 /// Some providers say that it was paid before they say by which receipt; until then their number of

@@ -399,6 +399,7 @@ async fn routers_are_tested_compared_and_obeyed() {
             "dhcp",
             "dhcp network",
             "hotspot login",
+            "probes",
             "guard",
             "fasttrack",
             "dns"
@@ -613,7 +614,8 @@ fn what_is_set_comes_along_and_only_its_owner_reads_it() {
     let printed = install("systemd", &unit, &["--print"]).ok();
     assert!(!settings.exists() && !unit.exists(), "only shown");
     let told = [printed, install("systemd", &unit, &[]).ok(), install("cron", &cron, &[]).ok()];
-    let names = "LANGO_DATABASE_URL, LANGO_HTTP, LANGO_ROUTER_CONNECT_TIMEOUT, LANGO_SECRET_KEY";
+    let names = "LANGO_DATABASE_URL, LANGO_HTTP, LANGO_RADIUS_ACCOUNTING, \
+                 LANGO_RADIUS_AUTHENTICATION, LANGO_ROUTER_CONNECT_TIMEOUT, LANGO_SECRET_KEY";
     for said in &told {
         assert!(!format!("{said:?}").contains("s3cret"), "{said:?}");
         assert!(!format!("{said:?}").contains("5e5e"), "{said:?}");

@@ -52,7 +52,7 @@ fn cash_wallets_and_books_agree() {
     let more = pay("C-2", "4500").ok();
     assert!(more.out.contains("ann (PPPoE) is active until"), "{more:?}");
     let wallet = || shop.lango(&["customer", "wallet", "0712345678", "--json"]).ok().json();
-    assert_eq!(wallet()["balances"][0]["amount"], 3_000_00);
+    assert_eq!(wallet()["balances"][0]["amount"], 300_000);
     let renew = ["customer", "wallet", "0712345678", "--renew", "ann"];
     let spent = shop.lango(&renew).ok();
     assert!(spent.out.contains("KES 500 is left"), "{spent:?}");

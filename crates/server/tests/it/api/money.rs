@@ -62,7 +62,7 @@ async fn what_waits_goes_into_a_wallet_and_buys_once() {
         of.map(|line| line["amount"]["amount"].as_i64().unwrap()).sum::<i64>()
     };
     // A receipt of 50 from before, 50 that waited, 20 in cash.
-    assert_eq!((of("clearing"), of("revenue"), of("wallet")), (120_00, -100_00, -20_00));
+    assert_eq!((of("clearing"), of("revenue"), of("wallet")), (12_000, -10_000, -2_000));
 }
 
 #[tokio::test]

@@ -53,5 +53,5 @@ async fn an_e_mail_arrives() {
     assert!(heard.contains(&format!("AUTH PLAIN {}", STANDARD.encode("\0u\0key"))));
     assert!(heard.contains("To: <boss@duka.example>\r\n"), "{heard}");
     let refused = json!({ "to": "a@b>\r\nDATA" }).to_string();
-    house.ask(Role::Owner, "POST", &path, &refused).await.problem(422, "invalid");
+    house.ask(Role::Owner, "POST", &path, &refused).await.problem(400, "unreadable");
 }

@@ -5,7 +5,7 @@ use super::shop::{HOUR, Shop, post, price, settings};
 use crate::harness::{Engine, mac, pppoe, stories};
 use futures_util::future::join_all;
 use lango_domain::ids::{GrantId, PaymentId};
-use lango_domain::payment::{Misfit, PaymentState};
+use lango_domain::payment::PaymentState;
 use lango_domain::phone_number::PhoneNumber;
 use lango_domain::plan::Terms;
 use lango_domain::sale::Sale;
@@ -513,10 +513,10 @@ async fn a_receipt_that_the_desk_used_buys_nothing_more(engine: Engine) {
     assert!(matches!(accepted, Accepted::Now(_)), "{accepted:?}");
     shop.pass(Span::minutes(5)).await;
     let state = shop.state(&begun).await;
-    assert!(matches!(state, PaymentState::Review { why: Misfit::NotForSale, .. }), "{state:?}");
-    assert_eq!(shop.payment(&begun).await.grant, None);
+    assert!(matches!(state, PaymentState::Paid { .. }), "{state:?}");
+    assert_eq!(shop.payment(&begun).await.grant, Some(by_desk), "what the desk gave for it");
     let fates: Vec<Fate> = shop.money().await.into_iter().map(|one| one.fate).collect();
-    assert_eq!(fates, [Fate::Waiting(Misfit::NotForSale)], "a person sees to it");
+    assert_eq!(fates, [Fate::Used]);
     shop.finish().await;
 }
 
