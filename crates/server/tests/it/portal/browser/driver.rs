@@ -185,14 +185,6 @@ impl Browser {
         self.ask("POST", "/goog/cdp/execute", body).await
     }
 
-    /// The air is as bad as that, in kilobits a second and milliseconds there and back.
-    pub(crate) async fn throttle(&self, kilobits: f64, latency: f64) {
-        let rate = kilobits * 1_000.0 / 8.0;
-        self.tell("Network.enable", json!({})).await;
-        let line = json!({ "offline": false, "latency": latency, "downloadThroughput": rate, "uploadThroughput": rate });
-        self.tell("Network.emulateNetworkConditions", line).await;
-    }
-
     pub(crate) async fn resize(&self, width: u32, height: u32) {
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": true });
@@ -224,14 +216,6 @@ impl Browser {
         traffic
     }
 
-    /// Complaints of the browser: scripts that failed, and what the page's own policy forbids.
-    pub(crate) async fn complaints(&self) -> Vec<String> {
-        let log = self.ask("POST", "/se/log", json!({ "type": "browser" })).await;
-        let of = |line: &Value| line["message"].as_str().unwrap_or_default().to_owned();
-        let complaints = log.as_array().unwrap().iter().map(of);
-        complaints.filter(|line| !line.contains("favicon.ico")).collect()
-    }
-
     pub(crate) async fn keep_picture(&self, name: &str) {
         use base64::Engine;
         let picture = self.ask("GET", "/screenshot", Value::Null).await;
@@ -246,14 +230,6 @@ impl Browser {
     pub(crate) async fn close(self) {
         let path = format!("/session/{}", self.session);
         let _ = self.try_send("DELETE", &path, Value::Null).await;
-    }
-
-    /// The sheet is closed and opened again, with nothing left of before.
-    pub(crate) async fn reopen(&mut self, kind: Kind) {
-        let path = format!("/session/{}", self.session);
-        let _ = self.try_send("DELETE", &path, Value::Null).await;
-        let made = self.send("POST", "/session", capabilities(kind)).await;
-        self.session = made["sessionId"].as_str().unwrap().to_owned();
     }
 }
 
