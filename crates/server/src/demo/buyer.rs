@@ -151,7 +151,8 @@ impl Buyer {
                 End::Failed(_) | End::Plans(_) if around.clock.now().since(began) < PATIENCE => {
                     around.clock.sleep(BREATH).await;
                 }
-                _ => bail!("he cannot renew"),
+                End::Failed(again) => bail!("he cannot renew, and may only try {again}"),
+                End::Plans(page) => bail!("he cannot renew: he is left with `{}`", page.title()),
             }
         }
     }
