@@ -40,7 +40,8 @@ fn every_layout_is_a_file_with_one_font() {
         assert!(pdf.starts_with(b"%PDF-"), "{layout:?}");
         let fonts = pdf.windows(9).filter(|window| window == b"/FontFile").count();
         assert_eq!(fonts, 1, "{layout:?}");
-        // What is not used of the font is left out (whole it has 41 KB); a QR code has 2 KB.
-        assert!(pdf.len() < 80_000, "{layout:?}: {} bytes", pdf.len());
+        // What is not used of the font is left out (whole it has 41 KB); a voucher with its code has
+        // 2 KB, and on a roll 3 KB, because each is a page.
+        assert!(pdf.len() < 110_000, "{layout:?}: {} bytes", pdf.len());
     }
 }
