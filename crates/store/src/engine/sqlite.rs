@@ -26,8 +26,10 @@ const GROUP: usize = 64;
 /// Writes that may wait for the writer; more wait before they queue.
 const QUEUE: usize = 1_024;
 
-/// The log is cut back at once when it is longer than this.
+/// The log begins anew at once when it is longer than this, and keeps no more than this on the disk.
 const LONG_LOG: u64 = 64 << 20;
+/// A page in the log, with its header.
+const FRAME: u64 = 4_096 + 24;
 
 /// How long a checkpoint lets writes pile up, and how long nothing must be
 /// written before the log is cut back.
@@ -50,6 +52,7 @@ pub(crate) struct Lite {
 
 enum Message {
     Write(Box<dyn Write>),
+    BeginLogAnew,
     CutLog,
     Close(oneshot::Sender<()>),
 }
@@ -70,13 +73,7 @@ impl Lite {
             connect_writer(path, settings).map_err(|cause| unreachable(path, cause))?;
         let (writer, messages) = mpsc::channel(QUEUE);
         let checkpoints = start_checkpoints(path, writer.downgrade())?;
-        let thread = Writer {
-            connection,
-            log: with_suffix(path, "-wal"),
-            wakes: Arc::clone(wakes),
-            checkpoints,
-            log_cut_at: None,
-        };
+        let thread = Writer { connection, wakes: Arc::clone(wakes), checkpoints };
         drop(spawn("lango-writer", path, move || thread.serve(messages))?);
         Ok(Self { path: path.to_owned(), writer, readers: Readers::new(path, settings) })
     }
@@ -408,10 +405,8 @@ where
 
 struct Writer {
     connection: Connection,
-    log: PathBuf,
     wakes: Arc<Wakes>,
     checkpoints: Checkpoints,
-    log_cut_at: Option<Instant>,
 }
 
 impl Writer {
@@ -419,15 +414,17 @@ impl Writer {
         while let Some(message) = messages.blocking_recv() {
             let other = self.gather_and_commit(message, &mut messages);
             match other {
-                None => self.cut_log_if_long(),
-                Some(Message::CutLog) => self.cut_log(),
+                None | Some(Message::Write(_)) => {}
+                // While the file grows, every commit has to make its new length durable too: it
+                // stays as long as it is.
+                Some(Message::BeginLogAnew) => self.cut_log("PRAGMA wal_checkpoint(RESTART)"),
+                Some(Message::CutLog) => self.cut_log("PRAGMA wal_checkpoint(TRUNCATE)"),
                 Some(Message::Close(done)) => {
                     messages.close();
                     self.finish(messages);
                     let _ = done.send(());
                     return;
                 }
-                Some(Message::Write(_)) => {}
             }
         }
         self.finish(messages);
@@ -465,7 +462,7 @@ impl Writer {
                 let _ = done.send(());
             }
         }
-        self.cut_log();
+        self.cut_log("PRAGMA wal_checkpoint(TRUNCATE)");
         // Whoever waits for the end may want to replace the file next.
         self.checkpoints.end();
         if let Err((_, error)) = self.connection.close() {
@@ -523,23 +520,14 @@ impl Writer {
         Ok(wakes)
     }
 
-    fn cut_log_if_long(&mut self) {
-        let long = std::fs::metadata(&self.log).is_ok_and(|log| log.len() > LONG_LOG);
-        let tried = self.log_cut_at.is_some_and(|at| at.elapsed() < IDLE);
-        if long && !tried {
-            self.cut_log();
-        }
-    }
-
-    /// Moves the log into the file and makes it empty, unless a reader is in the
+    /// Moves the log into the file and begins it anew, unless a reader is in the
     /// way, who must not hold up the writes.
-    fn cut_log(&mut self) {
-        self.log_cut_at = Some(Instant::now());
+    fn cut_log(&mut self, how: &str) {
         let cut = self
             .connection
             .busy_timeout(Duration::from_millis(20))
-            .and_then(|()| checkpoint(&self.connection, "PRAGMA wal_checkpoint(TRUNCATE)"))
-            .and_then(|()| self.connection.busy_timeout(BUSY));
+            .and_then(|()| checkpoint(&self.connection, how))
+            .and_then(|_| self.connection.busy_timeout(BUSY));
         if let Err(error) = cut {
             tracing::warn!(%error, "the log of the database could not be cut back");
         }
@@ -598,8 +586,12 @@ fn keep_log_short(
             if let Err(std_mpsc::RecvTimeoutError::Disconnected) = let_pile_up(committed) {
                 return;
             }
-            if let Err(error) = checkpoint(connection, "PRAGMA wal_checkpoint(PASSIVE)") {
-                tracing::warn!(%error, "checkpoint failed, the log grows until it succeeds");
+            match checkpoint(connection, PASSIVE) {
+                Ok(log) if log > LONG_LOG => begin_anew(connection, writer),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "checkpoint failed, the log grows until it succeeds");
+                }
             }
             match committed.recv_timeout(IDLE) {
                 Ok(()) => {}
@@ -614,6 +606,15 @@ fn keep_log_short(
     }
 }
 
+/// A log that is written to all the time begins anew only if the writer sees to it, with what little
+/// is left to be moved by then.
+fn begin_anew(connection: &Connection, writer: &mpsc::WeakSender<Message>) {
+    let Some(writer) = writer.upgrade() else { return };
+    // A fault shows the next time too; a full queue means that the next period asks again.
+    let _ = checkpoint(connection, PASSIVE);
+    let _ = writer.try_send(Message::BeginLogAnew);
+}
+
 /// Waits for one period, or shorter when the store closes.
 fn let_pile_up(committed: &std_mpsc::Receiver<()>) -> Result<(), std_mpsc::RecvTimeoutError> {
     let end = Instant::now() + CHECKPOINT_EVERY;
@@ -626,6 +627,12 @@ fn let_pile_up(committed: &std_mpsc::Receiver<()>) -> Result<(), std_mpsc::RecvT
     }
 }
 
-fn checkpoint(connection: &Connection, pragma: &str) -> rusqlite::Result<()> {
-    connection.query_row(pragma, [], |_| Ok(()))
+const PASSIVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+/// Moves what is in the log into the file; how many bytes the log has.
+fn checkpoint(connection: &Connection, pragma: &str) -> rusqlite::Result<u64> {
+    // Busy, frames in the log, frames moved; -1 where there is no log
+    // (sqlite.org/pragma.html#pragma_wal_checkpoint).
+    let frames: i64 = connection.query_row(pragma, [], |row| row.get(1))?;
+    Ok(u64::try_from(frames).unwrap_or_default() * FRAME)
 }
