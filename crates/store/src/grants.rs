@@ -88,6 +88,26 @@ impl FromRow for Held {
     }
 }
 
+/// Which version of a grant stands behind a login.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LoginVersion {
+    /// The keyed hash of the login.
+    pub login_hash: Vec<u8>,
+    /// The grant.
+    pub grant: GrantId,
+    /// Its version: whatever changes of a grant changes this.
+    pub version: i64,
+    /// The language of who has it, if he has one of his own.
+    pub language: Option<Language>,
+}
+
+impl FromRow for LoginVersion {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        let (login_hash, grant, version) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(LoginVersion { login_hash, grant, version, language: row.get(3)? })
+    }
+}
+
 /// Which grants of a tenant are listed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pick {
@@ -262,33 +282,29 @@ const BY_LOGIN: Sql = sql!(
      g.router_id, g.label, g.version FROM grants g JOIN terms t ON t.id = g.terms_id \
      WHERE g.tenant_id = $1 AND g.login_hash = $2"
 );
-/// What a login is checked against, for several at once.
-macro_rules! held {
-    ($sqlite:literal, $postgres:literal) => {
-        sql!(
-            sqlite: concat!(
-                "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
-                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access, \
-                 (SELECT c.language FROM customers c WHERE c.id = g.customer_id) \
-                 FROM grants g JOIN terms t ON t.id = g.terms_id WHERE ", $sqlite
-            ),
-            postgres: concat!(
-                "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
-                 g.life, g.router_id, g.label, g.version, g.login_hash, g.access, \
-                 (SELECT c.language FROM customers c WHERE c.id = g.customer_id) \
-                 FROM grants g JOIN terms t ON t.id = g.terms_id WHERE ", $postgres
-            ),
-        )
-    };
-}
-const HELD_BY_LOGINS: Sql = held!(
-    "g.tenant_id = $1 AND g.login_hash IN (SELECT unhex(value) FROM json_each($2))",
-    "g.tenant_id = $1 AND g.login_hash = ANY (ARRAY(SELECT decode(value, 'hex') \
-     FROM json_array_elements_text($2::json) value))"
+// No more than what tells whether something remembered still holds: rows are wide.
+const VERSIONS_BY_LOGINS: Sql = sql!(
+    sqlite: "SELECT g.login_hash, g.id, g.version, \
+             (SELECT c.language FROM customers c WHERE c.id = g.customer_id) FROM grants g \
+             WHERE g.tenant_id = $1 \
+             AND g.login_hash IN (SELECT unhex(value) FROM json_each($2))",
+    postgres: "SELECT g.login_hash, g.id, g.version, \
+               (SELECT c.language FROM customers c WHERE c.id = g.customer_id) FROM grants g \
+               WHERE g.tenant_id = $1 AND g.login_hash = ANY (ARRAY(SELECT decode(value, 'hex') \
+               FROM json_array_elements_text($2::json) value))",
 );
-const HELD_BY_IDS: Sql = held!(
-    "g.id IN (SELECT value FROM json_each($1))",
-    "g.id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text($1::json) value))"
+/// What a login is checked against, for several at once.
+const HELD: Sql = sql!(
+    sqlite: "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
+             g.life, g.router_id, g.label, g.version, g.login_hash, g.access, \
+             (SELECT c.language FROM customers c WHERE c.id = g.customer_id) \
+             FROM grants g JOIN terms t ON t.id = g.terms_id \
+             WHERE g.id IN (SELECT value FROM json_each($1))",
+    postgres: "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
+               g.life, g.router_id, g.label, g.version, g.login_hash, g.access, \
+               (SELECT c.language FROM customers c WHERE c.id = g.customer_id) \
+               FROM grants g JOIN terms t ON t.id = g.terms_id WHERE g.id = ANY (ARRAY( \
+               SELECT value::bigint FROM json_array_elements_text($1::json) value))",
 );
 const BY_IDS: Sql = sql!(
     sqlite: "SELECT g.id, g.tenant_id, g.plan_id, g.customer_id, g.kind, g.terms_id, t.body, \
@@ -405,8 +421,8 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     NEXT_DEADLINE,
     BY_ID,
     BY_LOGIN,
-    HELD_BY_LOGINS,
-    HELD_BY_IDS,
+    VERSIONS_BY_LOGINS,
+    HELD,
     BY_IDS,
     TENANTS_OF,
     BY_LOGINS,
@@ -530,13 +546,13 @@ pub async fn by_login(
     tx.optional(BY_LOGIN, &args![tenant, hash]).await
 }
 
-/// The grants with these logins, by their keyed hashes, in no order.
-pub async fn held_by_logins(
+/// What stands behind these logins, by their keyed hashes, in no order.
+pub async fn versions_by_logins(
     tx: &mut Tx<'_>,
     tenant: TenantId,
     hashes: &[&[u8]],
-) -> Result<Vec<Held>, Error> {
-    tx.all(HELD_BY_LOGINS, &args![tenant, crate::json::hex_list(hashes)]).await
+) -> Result<Vec<LoginVersion>, Error> {
+    tx.all(VERSIONS_BY_LOGINS, &args![tenant, crate::json::hex_list(hashes)]).await
 }
 
 /// The grants with these ids, in no order.
@@ -544,7 +560,7 @@ pub async fn held(tx: &mut Tx<'_>, ids: &[GrantId]) -> Result<Vec<Held>, Error> 
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    tx.all(HELD_BY_IDS, &args![crate::json::id_list(ids)]).await
+    tx.all(HELD, &args![crate::json::id_list(ids)]).await
 }
 
 /// The grants with these ids, in no order.

@@ -162,4 +162,4 @@ pub(super) fn refusal(grant: &Grant) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -159,8 +159,10 @@ impl Desk {
         now: Timestamp,
     ) -> Result<Option<Account>, Silence> {
         let Some(found) = self.find_inner(nas, user_name).await? else { return Ok(None) };
-        match decision::decide(&found.held.stored, &asking(nas, request), now) {
-            Ok(_) => Ok(password(&found.access).map(|clear| Account::ClearText(clear.to_owned()))),
+        match decision::decide(&found.known.stored, &asking(nas, request), now) {
+            Ok(_) => {
+                Ok(password(&found.known.access).map(|clear| Account::ClearText(clear.to_owned())))
+            }
             Err(refusal) => {
                 self.note_refusal(nas, user_name, &refusal);
                 Ok(None)
@@ -216,11 +218,11 @@ impl Desk {
         };
         let mut draft = Draft::reply(request, Code::AccessAccept)?;
         let pass = Pass::new(
-            found.held.stored.grant.id,
+            found.known.stored.grant.id,
             fastrand::u64(..).to_be_bytes(),
             decision.is_walled,
         );
-        accept::write(&mut draft, &decision, pass, &found.access, &asking, is_ppp(request))?;
+        accept::write(&mut draft, &decision, pass, &found.known.access, &asking, is_ppp(request))?;
         if welcome.user_name != welcome.outer_identity {
             // Reports are to name him and not `anonymous` (RFC 2865 §5.1).
             draft.put(USER_NAME, &welcome.user_name)?;

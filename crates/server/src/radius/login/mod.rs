@@ -5,6 +5,7 @@ mod accept;
 mod decision;
 mod eap;
 pub(super) mod lookup;
+mod memory;
 mod one_time;
 mod proof;
 mod reservations;
@@ -30,10 +31,11 @@ use lango_domain::mac_address::MacAddress;
 use lango_domain::quantity::DataSize;
 use lango_domain::time::{Span, Timestamp};
 use lango_radius::{Code, Credentials, Draft, EncodeError, Sealed, VerifiedRequest};
-use lango_store::grants::{Held, StoredGrant};
+use lango_store::grants::StoredGrant;
 use lango_store::radius::Occupant;
 use lango_store::{Error, Topic, Tx};
 use lookup::{Found, Lookup, Sought};
+use memory::Known;
 use proof::Proof;
 use std::sync::Arc;
 
@@ -97,7 +99,8 @@ impl Desk {
         let credentials = Credentials::of(request, &nas.secret)
             .map_err(|why| Silence::Unanswerable(why.to_string()))?;
         if let Credentials::Eap(message) = &credentials {
-            return self.answer_eap(nas, request, message).await;
+            // Rare and large: every login would carry its memory along.
+            return Box::pin(self.answer_eap(nas, request, message)).await;
         }
         let Some(sought) = self.sought(request, &credentials) else {
             return self.refuse(nas, request, &credentials, Refusal::Wrong, None);
@@ -113,11 +116,11 @@ impl Desk {
         };
         let own = match found.by_device {
             true => Some(Proof::Device),
-            false => Proof::of(&credentials, &found.access),
+            false => Proof::of(&credentials, &found.known.access),
         };
         let (proof, one_time) = match own {
             Some(proof) => (proof, None),
-            None => match self.one_time(&asking, &credentials, &found).await? {
+            None => match Box::pin(self.one_time(&asking, &credentials, &found)).await? {
                 Some((proof, password)) => (proof, Some(password)),
                 None => return self.refuse(nas, request, &credentials, Refusal::Wrong, None),
             },
@@ -126,14 +129,14 @@ impl Desk {
             Ok(decision) => {
                 // Last of all: a request that is not answered after all is sent once more.
                 if let Some(password) = &one_time
-                    && !self.use_up(password).await?
+                    && !Box::pin(self.use_up(password)).await?
                 {
-                    self.reservations.settle(found.held.stored.grant.id, asking.device);
+                    self.reservations.settle(found.known.stored.grant.id, asking.device);
                     return self.refuse(nas, request, &credentials, Refusal::Wrong, None);
                 }
                 self.accept(nas, request, &asking, &found, &proof, &decision)
             }
-            Err(refusal) => self.refuse(nas, request, &credentials, refusal, Some(&found.held)),
+            Err(refusal) => self.refuse(nas, request, &credentials, refusal, Some(&found.known)),
         }
     }
 
@@ -165,21 +168,22 @@ impl Desk {
         found: &Found,
     ) -> Result<Result<Decision, Refusal>, Silence> {
         let now = self.app.clock().now();
-        let decision = match decision::decide(&found.held.stored, asking, now) {
+        let decision = match decision::decide(&found.known.stored, asking, now) {
             Ok(decision) => decision,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let grant = found.held.stored.grant.id;
+        let grant = found.known.stored.grant.id;
         let others: Vec<&Occupant> =
             found.occupants.iter().filter(|other| is_another(other, asking.device, now)).collect();
-        if !self.take_place(&found.held.stored, asking.device, &others, &decision, now).await? {
+        if !self.take_place(&found.known.stored, asking.device, &others, &decision, now).await? {
             return Ok(Err(Refusal::TooManyDevices(decision.devices)));
         }
         let locks_to = asking.device.filter(|_| decision.locks);
         if !decision.is_first_use && locks_to.is_none() {
             return Ok(Ok(decision));
         }
-        let begun = match begin(&self.app, grant, others.len() as u16 + 1, locks_to, now).await {
+        let begin = begin(&self.app, grant, others.len() as u16 + 1, locks_to, now);
+        let begun = match Box::pin(begin).await {
             Ok(Some(stored)) => Ok(decision::decide(&stored, asking, now)),
             Ok(None) => Ok(Err(Refusal::Wrong)),
             Err(error) => Err(error.into()),
@@ -219,7 +223,8 @@ impl Desk {
             return Ok(false);
         }
         let oldest: Vec<Occupant> = oldest.iter().copied().cloned().collect();
-        let displaced = displace(&self.app, stored.grant.tenant, device, oldest, now).await;
+        let displace = displace(&self.app, stored.grant.tenant, device, oldest, now);
+        let displaced = Box::pin(displace).await;
         if !matches!(displaced, Ok(true)) {
             self.reservations.settle(grant, Some(device));
         }
@@ -237,12 +242,12 @@ impl Desk {
     ) -> Result<Sealed, Silence> {
         let mut draft = Draft::reply(request, Code::AccessAccept)?;
         let pass = Pass::new(
-            found.held.stored.grant.id,
+            found.known.stored.grant.id,
             fastrand::u64(..).to_be_bytes(),
             decision.is_walled,
         );
         let is_ppp = identity::is_ppp(request);
-        accept::write(&mut draft, decision, pass, &found.access, asking, is_ppp)?;
+        accept::write(&mut draft, decision, pass, &found.known.access, asking, is_ppp)?;
         proof.put_into(&mut draft, &nas.secret)?;
         Ok(draft.seal(&nas.secret))
     }
@@ -253,15 +258,15 @@ impl Desk {
         request: &VerifiedRequest<'_>,
         credentials: &Credentials<'_>,
         refusal: Refusal,
-        held: Option<&Held>,
+        known: Option<&Known>,
     ) -> Result<Sealed, Silence> {
         // A wrong password is refused in the language of the business: his own would tell that the
         // name exists.
-        let language = held.and_then(|held| held.language).unwrap_or(nas.language);
+        let language = known.and_then(|known| known.language).unwrap_or(nas.language);
         let sentence = sentences::sentence(&refusal, language);
         tracing::debug!(
             nas.name = %nas.name,
-            grant.id = held.map(|held| held.stored.grant.id.to_string()),
+            grant.id = known.map(|known| known.stored.grant.id.to_string()),
             "a login was refused: {sentence}"
         );
         let mut draft = Draft::reply(request, Code::AccessReject)?;

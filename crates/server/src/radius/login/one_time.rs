@@ -28,10 +28,10 @@ impl Desk {
         credentials: &Credentials<'r>,
         found: &Found,
     ) -> Result<Option<(Proof<'r>, OneTime)>, Silence> {
-        if !matches!(found.access, Access::Hotspot { .. }) {
+        if !matches!(found.known.access, Access::Hotspot { .. }) {
             return Ok(None);
         }
-        let (grant, router) = (found.held.stored.grant.id, asking.router);
+        let (grant, router) = (found.known.stored.grant.id, asking.router);
         let handed = async move |tx: &mut Tx<'_>| admissions::handed_over(tx, grant, router).await;
         let handed = self.app.store().read(handed).await?;
         let now = self.app.clock().now();

@@ -17,7 +17,7 @@ fn lobby() -> Asking {
     Asking { router: RouterId::from_raw(1), device: ANN.parse().ok(), by_device: false }
 }
 
-fn sold(terms: Terms) -> StoredGrant {
+pub(in crate::radius::login) fn sold(terms: Terms) -> StoredGrant {
     let birth = Birth {
         id: GrantId::from_raw(1),
         tenant: TenantId::from_raw(1),
@@ -46,7 +46,7 @@ fn used(stored: StoredGrant, uptime: Span, bytes: u64) -> StoredGrant {
     told(stored, Event::Seen { devices: 1, since: NOW, uptime, data }, NOW)
 }
 
-fn hour() -> Terms {
+pub(in crate::radius::login) fn hour() -> Terms {
     Terms::hotspot(Span::hours(1))
 }
 
