@@ -11,6 +11,7 @@ mod clickpesa;
 mod credential;
 mod daraja;
 mod momo;
+pub(crate) mod network;
 pub mod pace;
 pub mod provider;
 pub mod settings;

@@ -55,6 +55,28 @@ pub(crate) struct Offer {
     pub(crate) chosen: bool,
 }
 
+/// The number that pays if none is typed.
+#[derive(Clone, Debug)]
+pub(crate) struct LastPhone {
+    pub(crate) ending: String,
+    pub(crate) text: String,
+}
+
+/// Who may take the money.
+#[derive(Clone, Debug)]
+pub(crate) struct Gateway {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) chosen: bool,
+}
+
+/// What somebody has with the business, and can buy by.
+#[derive(Clone, Debug)]
+pub(crate) struct Wallet {
+    pub(crate) shown: i64,
+    pub(crate) text: String,
+}
+
 /// The field for a code.
 #[derive(Clone, Debug)]
 pub(crate) struct VoucherForm {
@@ -93,6 +115,12 @@ pub(crate) struct Landing {
     pub(crate) frame: Frame,
     pub(crate) notices: Vec<String>,
     pub(crate) offers: Vec<Offer>,
+    /// What is sold at other hours, a sentence each.
+    pub(crate) later: Vec<String>,
+    pub(crate) gateways: Vec<Gateway>,
+    pub(crate) wallet: Option<Wallet>,
+    pub(crate) last_phone: Option<LastPhone>,
+    pub(crate) go: &'static str,
     pub(crate) buy: String,
     pub(crate) phone: String,
     pub(crate) phone_wrong: Option<String>,
