@@ -340,6 +340,8 @@ pub struct Urls {
     pub validate: String,
     /// That it came ([`Door::C2bConfirm`]).
     pub confirm: String,
+    /// Everything that the others say ([`Door::Webhook`]).
+    pub webhook: String,
 }
 
 /// What came of telling a provider our addresses.
