@@ -348,7 +348,7 @@ fn in_words(how: &str) -> &str {
         "admin" => "let in by Lango",
         "http-pap" => "handed over by the portal",
         "http-chap" => "with a voucher",
-        "pppoe" => "from home",
+        "pppoe" => "by PPPoE",
         "cookie" | "mac-cookie" => "known to the router",
         other => other,
     }

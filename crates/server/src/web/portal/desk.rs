@@ -161,8 +161,6 @@ pub(crate) struct Shelf {
     pub(crate) later: Vec<Later>,
     /// The providers that take the money; one is no choice.
     pub(crate) gateways: Vec<(GatewayId, String)>,
-    /// The phone by which this device's last purchase was to be paid.
-    pub(crate) last_phone: Option<PhoneNumber>,
 }
 
 /// What is sold at a site now. A trial is left out where its device had it, or is not to be seen.
@@ -185,12 +183,7 @@ pub(crate) async fn shelf(
         let mut gateways = lango_store::gateways::of_tenant(tx, tenant).await?;
         gateways.retain(|gateway| gateway.currency == currency);
         let gateways = gateways.into_iter().map(|gateway| (gateway.id, gateway.name)).collect();
-        let last = match mac {
-            Some(mac) => lango_store::payments::of_device(tx, router, &mac).await?,
-            None => None,
-        };
-        let last_phone = last.map(|payment| payment.phone);
-        Ok(Shelf { offers, later, gateways, last_phone })
+        Ok(Shelf { offers, later, gateways })
     };
     app.store().read(look).await
 }
@@ -203,18 +196,6 @@ async fn may_try(
 ) -> Result<bool, Error> {
     let Some(mac) = mac else { return Ok(false) };
     trials::is_open_to(tx, tenant, plan, &Taker { mac: Some(mac), phone: None }).await
-}
-
-/// The phone by which a device's last purchase here was to be paid. Anybody can name a device: it
-/// may be asked for money again, and is never shown.
-pub(crate) async fn last_phone(
-    app: &App,
-    site: &Site,
-    visit: &Visit,
-) -> Result<Option<PhoneNumber>, Error> {
-    let Some(mac) = visit.mac else { return Ok(None) };
-    let last = purchase_of_device(app, site.tenant.id, site.router.id, mac).await?;
-    Ok(last.map(|payment| payment.phone))
 }
 
 /// What became of the wish for a trial.
@@ -381,6 +362,17 @@ pub(crate) async fn order(
         since: payment.created_at,
         state,
     }))
+}
+
+/// The phone that paid for a device at a site, or was asked to, last.
+pub(crate) async fn known_phone(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+) -> Result<Option<PhoneNumber>, Error> {
+    let Some(mac) = visit.mac else { return Ok(None) };
+    let last = purchase_of_device(app, site.tenant.id, site.router.id, mac).await?;
+    Ok(last.map(|payment| payment.phone))
 }
 
 /// What a screen says of a payment; none once nobody waits for it any more.

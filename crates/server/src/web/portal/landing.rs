@@ -3,7 +3,7 @@
 use crate::operations::admit_device::AdmissionState;
 use crate::operations::plans_for_sale::{Later, Offer as Sold};
 use crate::web::portal::desk::{self, OrderState, Purse};
-use crate::web::portal::pages::{Gateway, Landing, LastPhone, Offer, Terms, VoucherForm, Wallet};
+use crate::web::portal::pages::{Gateway, Landing, Offer, Terms, VoucherForm, Wallet};
 use crate::web::portal::respond;
 use crate::web::portal::sentences::fill;
 use crate::web::portal::visitor::Visitor;
@@ -12,7 +12,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use lango_domain::calendar::Calendar;
 use lango_domain::ids::{GatewayId, GrantId};
-use lango_domain::phone_number::PhoneNumber;
 use lango_store::Error;
 
 /// Longer messages of routers are not shown whole.
@@ -101,6 +100,8 @@ async fn plans(visitor: &Visitor) -> Result<Response, Error> {
     let offers: Vec<Offer> =
         plans.iter().map(|plan| offer(visitor, plan, plans.len(), chosen)).collect();
     let wrong = asked.get("wrong").map(String::as_str);
+    let known = desk::known_phone(&visitor.here.app, &visitor.site, &visitor.visit).await?;
+    let known = known.as_ref().map(words::last_digits);
     let example = words::example_of_a_phone(visitor.site.tenant.country);
     let mut notices = notices(visitor);
     notices.extend(adds_to(visitor).await?);
@@ -112,10 +113,10 @@ async fn plans(visitor: &Visitor) -> Result<Response, Error> {
         later: shelf.later.iter().map(|plan| later(visitor, plan)).collect(),
         gateways: gateways(visitor, &shelf.gateways),
         wallet: purse.and_then(|purse| wallet(visitor, plans, purse)),
-        last_phone: shelf.last_phone.as_ref().map(|phone| last_phone(visitor, phone)),
         go: if gives_away { say.go_ahead } else { say.pay },
         buy: visitor.link("buy"),
         phone: asked.get("phone").cloned().unwrap_or_default(),
+        phone_known: known.map(|phone| fill(say.pay_known, &[("phone", &phone)])),
         phone_wrong: (wrong == Some("phone"))
             .then(|| fill(say.phone_wrong, &[("example", example)])),
         plan_wrong: match wrong {
@@ -177,11 +178,6 @@ fn wallet(visitor: &Visitor, plans: &[Sold], purse: Purse) -> Option<Wallet> {
     let amount = words::amount(purse.holds);
     let text = fill(say.pay_from_wallet, &[("amount", &amount)]);
     Some(Wallet { shown: purse.holds.amount, text })
-}
-
-fn last_phone(visitor: &Visitor, phone: &PhoneNumber) -> LastPhone {
-    let ending = words::ending(phone);
-    LastPhone { text: fill(visitor.say().phone_last, &[("ending", &ending)]), ending }
 }
 
 /// `Night, KSh 30: from today 22:00`

@@ -55,13 +55,6 @@ pub(crate) struct Offer {
     pub(crate) chosen: bool,
 }
 
-/// The number that pays if none is typed.
-#[derive(Clone, Debug)]
-pub(crate) struct LastPhone {
-    pub(crate) ending: String,
-    pub(crate) text: String,
-}
-
 /// Who may take the money.
 #[derive(Clone, Debug)]
 pub(crate) struct Gateway {
@@ -119,10 +112,11 @@ pub(crate) struct Landing {
     pub(crate) later: Vec<String>,
     pub(crate) gateways: Vec<Gateway>,
     pub(crate) wallet: Option<Wallet>,
-    pub(crate) last_phone: Option<LastPhone>,
     pub(crate) go: &'static str,
     pub(crate) buy: String,
     pub(crate) phone: String,
+    /// Whose empty field means the phone that paid last.
+    pub(crate) phone_known: Option<String>,
     pub(crate) phone_wrong: Option<String>,
     pub(crate) plan_wrong: Option<String>,
     pub(crate) voucher: VoucherForm,

@@ -52,7 +52,7 @@ pub(crate) async fn buy(typed: Typed<Buying>) -> Response {
     if form.by == "wallet" {
         return from_wallet(&visitor, plan, &form).await;
     }
-    let phone = match phone_of(&visitor, &form).await {
+    let phone = match payer(&visitor, &form.phone).await {
         Ok(Some(phone)) => phone,
         Ok(None) => return back(&visitor, "phone", &form),
         Err(error) => return visitor.fault(&error),
@@ -66,12 +66,13 @@ pub(crate) async fn buy(typed: Typed<Buying>) -> Response {
     }
 }
 
-/// The phone that was typed, or the one that paid last where none was.
-async fn phone_of(visitor: &Visitor, form: &Buying) -> Result<Option<PhoneNumber>, Error> {
-    if form.phone.trim().is_empty() {
-        return desk::last_phone(&visitor.here.app, &visitor.site, &visitor.visit).await;
+/// The phone that is to pay: the one that was typed, or without any the one that paid for this device
+/// last. Its number is never shown: a device's address anybody can name.
+async fn payer(visitor: &Visitor, typed: &str) -> Result<Option<PhoneNumber>, Error> {
+    if typed.trim().is_empty() {
+        return desk::known_phone(&visitor.here.app, &visitor.site, &visitor.visit).await;
     }
-    Ok(PhoneNumber::parse(&form.phone, visitor.site.tenant.country).ok())
+    Ok(PhoneNumber::parse(typed, visitor.site.tenant.country).ok())
 }
 
 async fn from_wallet(visitor: &Visitor, plan: PlanId, form: &Buying) -> Response {

@@ -129,13 +129,10 @@ fn landing(language: Language, wrong: bool) -> Landing {
             shown: 5_000,
             text: fill(say.pay_from_wallet, &[("amount", "KSh 50")]),
         }),
-        last_phone: wrong.then(|| LastPhone {
-            ending: "… 678".to_owned(),
-            text: fill(say.phone_last, &[("ending", "… 678")]),
-        }),
         go: if wrong { say.go_ahead } else { say.pay },
         buy: link("buy"),
         phone: if wrong { "\"><script>alert(1)</script>".to_owned() } else { String::new() },
+        phone_known: None,
         phone_wrong: wrongly(fill(say.phone_wrong, &[("example", "0712 345 678")])),
         plan_wrong: wrongly(say.plan_wrong.to_owned()),
         voucher: VoucherForm {

@@ -125,10 +125,10 @@ pub(crate) fn masked(phone: &PhoneNumber) -> String {
     format!("{head} … {}", digits.get(tail..).unwrap_or_default())
 }
 
-/// `… 678`: enough to know one's own again, and no help to anybody else.
-pub(crate) fn ending(phone: &PhoneNumber) -> String {
+/// So little of a number that only who knows it knows which it is.
+pub(crate) fn last_digits(phone: &PhoneNumber) -> String {
     let digits = phone.as_str();
-    format!("… {}", digits.get(digits.len().saturating_sub(3)..).unwrap_or_default())
+    format!("…{}", digits.get(digits.len().saturating_sub(3)..).unwrap_or_default())
 }
 
 /// `Sa-Su 08:00-18:00`, with the days as people of that language shorten them.
