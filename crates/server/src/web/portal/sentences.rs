@@ -62,7 +62,7 @@ sentences! {
     by_number { "What fits the number" "Kulingana na namba" "Selon le numéro" }
     pay_from_wallet { "Pay from your balance of {amount}" "Lipa kwa salio lako la {amount}" "Payer avec votre solde de {amount}" }
     wallet_short { "Your balance does not cover this plan. Choose another, or pay by phone." "Salio lako halitoshi kifurushi hiki. Chagua kingine, au lipa kwa simu." "Votre solde ne couvre pas ce forfait. Choisissez-en un autre, ou payez par téléphone." }
-    adds_to { "You have an access: {plan}. What you buy from your own phone is added to it." "Tayari una huduma: {plan}. Utakachonunua kitaongezwa kwake." "Vous avez un accès : {plan}. Ce que vous achetez s'y ajoute." }
+    adds_to { "You have an access: {plan}. What you buy by phone is added to it." "Tayari una huduma: {plan}. Utakachonunua kwa simu kitaongezwa kwake." "Vous avez un accès : {plan}. Ce que vous achetez par téléphone s'y ajoute." }
 
     // Waiting for money.
     wait_title { "Waiting for your payment" "Tunasubiri malipo yako" "En attente de votre paiement" }
