@@ -193,12 +193,19 @@ fn setting(name: &str, text: &str) -> anyhow::Result<Value> {
 fn as_json(desk: &Desk, gateway: &Gateway) -> Value {
     let settings = settings_of(&desk.app, gateway).ok();
     let warnings = settings.as_ref().map(|settings| settings.warnings(desk.now()));
+    // Without `public_url` there is none.
+    let urls = urls_of(&desk.app, gateway).ok().flatten();
+    let told_at = urls.map(|urls| match gateway.provider.as_str() {
+        "daraja" => urls.confirm,
+        _ => urls.webhook,
+    });
     let warnings: Vec<String> =
         warnings.unwrap_or_default().iter().map(ToString::to_string).collect();
     value!({
         "id": gateway.id, "name": gateway.name, "provider": gateway.provider,
         "currency": gateway.currency, "place": gateway.place,
         "settings": settings.map(|settings| settings.shown()), "warnings": warnings,
+        "told_at": told_at,
         "last_error": gateway.last_error.as_ref().map(|(error, _)| error),
         "last_error_at": gateway.last_error.as_ref().map(|(_, at)| at),
         "compared_until": gateway.compared_until,
@@ -244,7 +251,11 @@ async fn add(desk: &Desk, tenant: &Tenant, arguments: AddArguments) -> anyhow::R
         Some(urls) if gateway.provider == "daraja" => {
             line(format!("Money by hand is told at {}", urls.confirm))?;
         }
-        Some(_) => line("Where it tells us of payments is said with each of them.")?,
+        // It is told with each payment where to answer.
+        Some(_) if gateway.provider == "momo" => {}
+        Some(urls) => {
+            line(format!("Payments are told at {}: say so there, as the webhook", urls.webhook))?;
+        }
         None => line("Say public_url in lango.toml: the provider must know where to answer.")?,
     }
     line(format!("Next: lango payment gateway test {}", shown(&gateway.name)))

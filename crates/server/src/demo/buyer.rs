@@ -10,7 +10,7 @@ use lango_domain::time::{Span, Timestamp};
 use lango_provider_sim::Owner;
 use lango_router_sim::{Fetched, MacAddress, Router};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -55,7 +55,10 @@ impl Temper {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum News {
     /// A page said that he is online, after he had paid for it.
-    Online,
+    Online {
+        /// When his phone first showed a router what lets him in, if it had to.
+        presented: Option<Timestamp>,
+    },
     /// A page said so again, after he had paid for more.
     Renewed,
 }
@@ -75,6 +78,8 @@ pub(super) struct Buyer {
     pub(super) renewals: u8,
     /// Sends the form twice, as impatient people do.
     pub(super) taps_twice: bool,
+    /// When his phone first showed a router what lets him in, in microseconds; 0 is never.
+    pub(super) presented: AtomicI64,
 }
 
 /// What is around him.
@@ -102,7 +107,9 @@ impl Buyer {
     pub(super) async fn live(self, around: Surroundings) -> anyhow::Result<()> {
         let mut online = self.first_time(&around).await?;
         let mut until = around.clock.now() + Span::minutes(self.minutes);
-        around.tell(self.number, News::Online);
+        let presented = Some(self.presented.load(Ordering::Relaxed)).filter(|at| *at != 0);
+        let presented = presented.map(Timestamp::from_micros);
+        around.tell(self.number, News::Online { presented });
         for _ in 0..self.renewals {
             if !around.until_or_closing(until - RENEW_BEFORE).await {
                 return Ok(());
@@ -230,6 +237,8 @@ impl Buyer {
         let Some((_, query)) = to.split_once("/login?") else {
             return around.browser.get(to).await;
         };
+        let now = around.clock.now().micros();
+        let _ = self.presented.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
         // Whether it was good for anything the portal says.
         self.router.open_page(self.mac, to).await;
         let fields: Vec<(String, String)> = serde_urlencoded::from_str(query)?;

@@ -4,13 +4,16 @@ use super::auditor::Auditor;
 use super::books::{Books, Times};
 use super::town::{Town, VISITOR};
 use crate::app::App;
-use lango_domain::ids::{GrantId, RouterId, TenantId};
+use lango_domain::ids::{GrantId, MessageId, RouterId, TenantId};
 use lango_domain::time::{Span, Timestamp};
 use lango_router_sim::Change;
 use lango_store::Tx;
 use lango_store::cuts::Cut;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+
+/// So many of the latest messages are looked through each time for warnings.
+const LAST_MESSAGES: i64 = 40;
 
 /// Tells the story.
 pub(super) struct Reporter {
@@ -24,6 +27,10 @@ pub(super) struct Reporter {
     connects: usize,
     away: bool,
     payments: usize,
+    /// Questions of which was told that they came to nothing.
+    unpaid: BTreeSet<String>,
+    /// Warnings that were told of.
+    warned: BTreeSet<MessageId>,
 }
 
 /// The sum of a demonstration. Lateness is in real milliseconds.
@@ -64,6 +71,8 @@ impl Reporter {
             connects: 0,
             away: false,
             payments: 0,
+            unpaid: BTreeSet::new(),
+            warned: BTreeSet::new(),
         }
     }
 
@@ -92,8 +101,10 @@ impl Reporter {
     /// Tells what happened since the last time.
     pub(super) async fn tell(&mut self, town: &mut Town) -> anyhow::Result<()> {
         self.tell_outage(town);
+        self.tell_who_did_not_pay(town);
         self.tell_payments(town);
         self.tell_connects(town);
+        self.tell_warnings(town).await?;
         let tenant = self.tenant;
         let mut fresh = self
             .app
@@ -124,21 +135,60 @@ impl Reporter {
 
     fn tell_payments(&mut self, town: &Town) {
         let all = town.outside().people.transactions();
-        for paid in all.iter().skip(self.payments) {
-            let payer = town.people.iter().find(|person| {
-                person
-                    .phone
-                    .as_deref()
-                    .is_some_and(|phone| phone.trim_start_matches('+') == paid.payer)
-            });
-            let who = payer.map_or("somebody at the page of the phones", |payer| &payer.name);
-            let (amount, receipt) = (&paid.amount, &paid.receipt);
-            self.line(&format!("$ {who} pays {amount} by phone, {receipt}"), || {
-                let (amount, receipt) = (amount.to_string(), receipt);
-                serde_json::json!({ "event": "payment", "who": who, "amount": amount, "receipt": receipt })
+        for (number, paid) in all.iter().enumerate().skip(self.payments) {
+            let who = owner(town, &paid.payer);
+            let before = all.iter().take(number).any(|other| other.payer == paid.payer);
+            let again = if before { " again" } else { "" };
+            let (amount, receipt) = (paid.amount.to_string(), &paid.receipt);
+            let price = amount.trim_end_matches(".00");
+            self.line(&format!("$ {who} pays {price} by phone{again}, receipt {receipt}"), || {
+                serde_json::json!({
+                    "event": "payment", "who": who, "amount": amount, "receipt": receipt,
+                    "again": before,
+                })
             });
         }
         self.payments = all.len();
+    }
+
+    fn tell_who_did_not_pay(&mut self, town: &Town) {
+        for push in town.outside().daraja.pushes() {
+            let (Some(code), None) = (&push.result, &push.receipt) else { continue };
+            if !self.unpaid.insert(push.checkout_request_id.clone()) {
+                continue;
+            }
+            let who = owner(town, &push.msisdn);
+            let why = match code.as_str() {
+                "1032" => "says no on the phone",
+                "1037" => "does not look at the phone",
+                "1" => "has too little money on the phone",
+                _ => "cannot pay by phone",
+            };
+            self.line(
+                &format!("? {who} {why}"),
+                || serde_json::json!({ "event": "not paid", "who": who, "code": code }),
+            );
+        }
+    }
+
+    async fn tell_warnings(&mut self, town: &Town) -> anyhow::Result<()> {
+        let tenant = self.tenant;
+        let last = async move |tx: &mut Tx<'_>| {
+            lango_store::messages::page(tx, tenant, None, LAST_MESSAGES).await
+        };
+        let mut last = self.app.store().read(last).await?;
+        last.reverse();
+        for message in last.iter().filter(|message| message.reason == "ends soon") {
+            if !self.warned.insert(message.id) {
+                continue;
+            }
+            let who = message.grant.map_or_else(String::new, |grant| who(town, grant));
+            self.line(
+                &format!("~ {who} is warned by SMS: it ends soon"),
+                || serde_json::json!({ "event": "warning", "who": who }),
+            );
+        }
+        Ok(())
     }
 
     fn tell_connects(&mut self, town: &mut Town) {
@@ -153,7 +203,8 @@ impl Reporter {
                     .find(|person| person.mac == event.mac)
                     .map_or_else(|| event.user.clone(), |person| person.name.clone());
                 let who = if event.mac == VISITOR { "Your phone".to_owned() } else { who };
-                self.line(&format!("+ {who} is online in the {place} ({how})"), || {
+                let told = in_words(how);
+                self.line(&format!("+ {who} is online in the {place}, {told}"), || {
                     serde_json::json!({ "event": "connect", "who": who, "router": place, "how": how })
                 });
             }
@@ -284,6 +335,25 @@ impl Reporter {
     }
 }
 
+/// Whose phone that is.
+fn owner<'t>(town: &'t Town, phone: &str) -> &'t str {
+    let has = |own: &String| own.trim_start_matches('+') == phone;
+    let known = town.people.iter().find(|person| person.phone.as_ref().is_some_and(has));
+    known.map_or("Somebody at the page of the phones", |person| &person.name)
+}
+
+/// How a router calls a way in, for people.
+fn in_words(how: &str) -> &str {
+    match how {
+        "admin" => "let in by Lango",
+        "http-pap" => "handed over by the portal",
+        "http-chap" => "with a voucher",
+        "pppoe" => "by PPPoE",
+        "cookie" | "mac-cookie" => "known to the router",
+        other => other,
+    }
+}
+
 fn who(town: &Town, grant: GrantId) -> String {
     let person = town.people.iter().find(|person| person.grant == grant);
     person.map_or_else(|| grant.to_string(), |person| person.name.clone())
@@ -348,9 +418,9 @@ fn text(summary: &Summary) -> String {
 
 fn money(books: &Books) -> String {
     let mut text = format!(
-        "{} payments by phone: {} bought access once, {} are in wallets, {} wait for a person; {} \
-         were cancelled, ignored or not covered.\n\
-         The provider told {} of its answers never, {} twice. Faults in the books: {}.\n",
+        "{} payments by phone: {} bought access once, {} are in wallets, {} wait for a person.\n\
+         {} questions were cancelled, ignored or not covered.\n\
+         Of its answers the provider lost {} and told {} twice. Faults in the books: {}.\n",
         books.paid,
         books.used,
         books.credited,
@@ -362,14 +432,14 @@ fn money(books: &Books) -> String {
     );
     for (what, times) in [
         ("logged in by Lango", &books.connected_ms),
-        ("handed over by the customer's own phone", &books.handed_over_ms),
-        ("the provider told late or never", &books.found_by_asking_ms),
+        ("handed over by the customer's phone", &books.handed_over_ms),
+        ("after an answer that was late or lost", &books.found_by_asking_ms),
     ] {
         let Times { count, p50, p95, max } = times;
         if *count > 0 {
             text.push_str(&format!(
-                "From its confirmation to the session on the router, {what} ({count}): p50 {p50:.0} \
-                 ms, p95 {p95:.0} ms, max {max:.0} ms.\n"
+                "From paid to online, {what} ({count}): p50 {p50:.0} ms, p95 {p95:.0} ms, max \
+                 {max:.0} ms.\n"
             ));
         }
     }

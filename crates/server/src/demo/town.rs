@@ -35,7 +35,7 @@ use lango_router_sim::{Change, MacAddress, PersonEvent, Router, RouterSim, Setti
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -372,6 +372,7 @@ impl Town {
             temper,
             renewals: self.dice.u8(0..3),
             taps_twice: self.dice.u8(0..4) == 0,
+            presented: AtomicI64::new(0),
         };
         self.router(at).keep_busy(mac, 20_000, 200_000);
         self.people.push(Person {
@@ -427,7 +428,9 @@ impl Town {
         person.purchases += 1;
         let minutes = Span::minutes(person.minutes);
         match news {
-            News::Online => {
+            // His time runs from the login on, and the router shows the session a moment later.
+            News::Online { presented } => {
+                let began = presented.map_or(began, |presented| presented.min(began));
                 person.paid_until = Some(began + minutes);
                 person.steady_from = now + Span::seconds(5);
             }

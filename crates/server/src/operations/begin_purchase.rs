@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::operations::asked::{self, Actor, Entry};
 use crate::operations::issue_vouchers::{CodeLength, new_code};
 use crate::operations::plans_for_sale::{self, NotOffered};
+use crate::payments::network;
 use lango_domain::grant::State;
 use lango_domain::ids::{CustomerId, GatewayId, GrantId, PaymentId, PlanId, RouterId, TenantId};
 use lango_domain::language::Language;
@@ -29,7 +30,7 @@ pub struct Purchase {
     pub tenant: TenantId,
     /// What.
     pub plan: PlanId,
-    /// By which provider; none is the business's first.
+    /// By which provider; none is the one of the phone's own network, else the business's first.
     pub gateway: Option<GatewayId>,
     /// Whose phone is asked for the money.
     pub phone: PhoneNumber,
@@ -138,7 +139,8 @@ async fn begin(
         gateway.currency == offer.price.currency
             && purchase.gateway.is_none_or(|wanted| wanted == gateway.id)
     };
-    let Some(gateway) = gateways.iter().find(takes) else {
+    let rank = |gateway: &&Gateway| network::rank(&gateway.provider, &purchase.phone);
+    let Some(gateway) = gateways.iter().filter(takes).min_by_key(rank) else {
         return Ok(Err(NotBegun::NoGateway(offer.price.currency)));
     };
     let payment = intent(app, purchase, gateway.id, offer.price, now);

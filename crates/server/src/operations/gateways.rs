@@ -192,7 +192,9 @@ pub fn urls_of(app: &App, gateway: &Gateway) -> Result<Option<Urls>, Error> {
     let url = |door| url_of(app, gateway, door, (&id, &gateway.door));
     let validate = url(Door::C2bValidate)?;
     let confirm = url(Door::C2bConfirm)?;
-    Ok(validate.zip(confirm).map(|(validate, confirm)| Urls { validate, confirm }))
+    let webhook = url(Door::Webhook)?;
+    let all = validate.zip(confirm).zip(webhook);
+    Ok(all.map(|((validate, confirm), webhook)| Urls { validate, confirm, webhook }))
 }
 
 /// What is to be different about a gateway; what is none stays.

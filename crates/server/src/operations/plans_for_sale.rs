@@ -77,6 +77,41 @@ pub async fn offers(
     Ok(plans.iter().filter_map(|stored| offered(&seller, stored, router, now).ok()).collect())
 }
 
+/// A plan that is sold there at other hours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Later {
+    /// What it is called.
+    pub name: String,
+    /// What it costs.
+    pub price: Money,
+    /// From then on.
+    pub from: Timestamp,
+}
+
+/// What is not offered on that router now and will be, the soonest first.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn later(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    router: Option<RouterId>,
+    now: Timestamp,
+) -> Result<Vec<Later>, Error> {
+    let seller = lango_store::tenants::one(tx, tenant).await?;
+    let plans = lango_store::plans::of_tenant(tx, tenant).await?;
+    let closed = |stored: &StoredPlan| match offered(&seller, stored, router, now) {
+        Err(NotOffered::Later { from: Some(from) }) => {
+            let (name, price) = (stored.plan.name.clone(), stored.plan.price);
+            Some(Later { name, price, from })
+        }
+        _ => None,
+    };
+    let mut later: Vec<Later> = plans.iter().filter_map(closed).collect();
+    later.sort_by(|one, other| (one.from, &one.name).cmp(&(other.from, &other.name)));
+    Ok(later)
+}
+
 /// One plan, if it is offered there now; a purchase asks it again, because a page may be old.
 ///
 /// # Errors

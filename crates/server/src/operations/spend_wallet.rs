@@ -66,6 +66,12 @@ pub enum NotSpent {
         /// What it costs.
         price: Money,
     },
+    /// There is another sum in it than whoever asks was shown.
+    #[error("the wallet holds {has} by now: look at it again")]
+    Changed {
+        /// What he has.
+        has: Money,
+    },
     /// Its life does not allow it.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -101,6 +107,31 @@ pub async fn spend_wallet(
                 asked::keep_made(tx, &by, &[spent.grant], now).await?;
             }
             Ok(spent)
+        })
+        .await?
+}
+
+/// The same for somebody who was shown what the wallet holds: a second tap finds less in it, and buys
+/// nothing again.
+///
+/// # Errors
+/// See [`NotSpent`]; nothing is written then.
+pub async fn spend_wallet_as_shown(
+    app: &App,
+    (tenant, customer): (TenantId, CustomerId),
+    what: Buys,
+    shown: Money,
+    by: &By,
+    now: Timestamp,
+) -> Result<Spent, NotSpent> {
+    let (desk, by) = (app.clone(), by.clone());
+    app.store()
+        .attempt(async move |tx: &mut Tx<'_>| {
+            let has = ledger::wallet(tx, tenant, customer, shown.currency).await?;
+            if has != shown {
+                return Ok(Err(NotSpent::Changed { has }));
+            }
+            buy(tx, &desk, (tenant, customer), what, &by, now).await
         })
         .await?
 }

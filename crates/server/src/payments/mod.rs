@@ -11,6 +11,7 @@ mod clickpesa;
 mod credential;
 mod daraja;
 mod momo;
+pub(crate) mod network;
 pub mod pace;
 pub mod provider;
 pub mod settings;
@@ -339,6 +340,8 @@ pub struct Urls {
     pub validate: String,
     /// That it came ([`Door::C2bConfirm`]).
     pub confirm: String,
+    /// Everything that the others say ([`Door::Webhook`]).
+    pub webhook: String,
 }
 
 /// What came of telling a provider our addresses.

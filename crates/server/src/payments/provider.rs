@@ -381,7 +381,8 @@ mod tests {
         for provider in providers() {
             is_send(provider.check(now));
             is_send(provider.list_money(now, now, now));
-            let urls = Urls { validate: String::new(), confirm: String::new() };
+            let urls =
+                Urls { validate: String::new(), confirm: String::new(), webhook: String::new() };
             is_send(provider.register(&urls, now));
         }
     }

@@ -55,8 +55,6 @@ pub(crate) struct Limits {
     pub(crate) wrong_codes: Buckets<Origin>,
     /// By device and site, of codes and digits typed into the portal.
     pub(crate) guesses: portal::guesses::Guesses,
-    /// By the phone that is asked for money, and by the site where somebody asks for it.
-    pub(crate) pushes: Buckets<String>,
 }
 
 /// How the entrance behaves.
@@ -101,8 +99,6 @@ pub fn routes(app: App, boards: Boards, manners: Manners) -> Router {
         // There are 31^7 codes: among 10,000 unused vouchers this finds one in half a year.
         wrong_codes: Buckets::new(10, 60),
         guesses: portal::guesses::Guesses::default(),
-        // Somebody else's phone is not to ring all day because of us.
-        pushes: Buckets::new(1, 6),
     });
     let (timeouts, patience) = (manners.timeouts, manners.patience);
     let entrance = Entrance { app, boards, timeouts, limits, patience, description };

@@ -19,7 +19,7 @@ use lango_server::operations::issue_vouchers::{
 use lango_server::operations::plans_for_sale::{NotOffered, Offer, offer, plans_for_sale};
 use lango_server::operations::print_batch::{PrintBatchError, Printout, print_batch};
 use lango_server::operations::resellers::{NewReseller, add_reseller};
-use lango_server::operations::trials::{self, NoTrial, Taker};
+use lango_server::operations::trials::{self, NoTrial, NotGiven, Taker, TrialWish, give_trial};
 use lango_server::operations::void_batch::{Voided, void_batch};
 use lango_server::printing::{self, Layout, card_of};
 use lango_store::batches::Fate;
@@ -47,6 +47,7 @@ macro_rules! stories {
 stories!(
     a_router_offers_what_is_sold_there_at_that_hour_in_order,
     a_trial_is_taken_once_by_each_device_and_each_number,
+    a_trial_is_given_once_however_often_it_is_asked_for,
     a_resellers_stock_tells_what_was_sold_and_what_is_left,
     a_voided_batch_ends_what_is_unused_and_leaves_what_is_used,
     what_nobody_sold_and_what_nobody_used_lapses,
@@ -193,6 +194,44 @@ async fn a_trial_is_taken_once_by_each_device_and_each_number(engine: Engine) {
     let change = PlanChange { price: Some(price), ..PlanChange::default() };
     let refused = change_plan(&t.app, (tenant, plan), change, None, &by(), NOON).await;
     assert!(matches!(refused, Err(ChangePlanError::Sale(SaleError::TrialHasPrice))));
+}
+
+async fn a_trial_is_given_once_however_often_it_is_asked_for(engine: Engine) {
+    let mut t = Harness::on(engine).await;
+    t.router("Lobby", crate::harness::By::Api).await;
+    let router = t.router_id("Lobby");
+    let sale = Sale { trial: true, ..Sale::default() };
+    let plan = t.sold("Try", 0, Terms::hotspot(Span::minutes(10)), sale).await;
+    let hour = t.sold("Hour", 20, hour(), Sale::default()).await;
+    let (tenant, home) = (t.tenant, lango_domain::phone_number::Country::Ke);
+    let wish = |plan, device: &str, number: &str| TrialWish {
+        tenant,
+        plan,
+        router,
+        mac: device.parse().unwrap(),
+        address: None,
+        phone: lango_domain::phone_number::PhoneNumber::parse(number, home).unwrap(),
+    };
+    let ask = async |wish| give_trial(&t.app, wish, NOON).await;
+    let (device, number) = ("AA:00:00:00:00:01", "0711111111");
+    let (one, two, three) = tokio::join!(
+        ask(wish(plan, device, number)),
+        ask(wish(plan, device, "0722222222")),
+        ask(wish(plan, "AA:00:00:00:00:02", number)),
+    );
+    let outcomes = [one, two, three];
+    let given: Vec<GrantId> =
+        outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).copied().collect();
+    let had = |outcome: &Result<GrantId, NotGiven>| {
+        matches!(outcome, Ok(_) | Err(NotGiven::NoTrial(NoTrial::Had { .. })))
+    };
+    assert!(outcomes.iter().all(had), "{outcomes:?}");
+    // Either the first, or the two others, who have nothing in common.
+    assert!((1..=2).contains(&given.len()), "{outcomes:?}");
+    let told = t.story_of(given[0]).await;
+    assert!(told.iter().any(|line| line.what == "trial given"), "{told:?}");
+    let sold = ask(wish(hour, "AA:00:00:00:00:03", "0733333333")).await;
+    assert!(matches!(sold, Err(NotGiven::NotOffered(NotOffered::NotHere))), "{sold:?}");
 }
 
 async fn a_resellers_stock_tells_what_was_sold_and_what_is_left(engine: Engine) {

@@ -196,7 +196,7 @@ struct NewPurchase {
     plan: PlanId,
     /// Whose phone rings, as people write it
     phone: Line<30>,
-    /// By whom; the business's first if nobody is named
+    /// By whom; if nobody is named, the provider of the phone's network, else the business's first
     gateway: Option<GatewayId>,
     /// For whom; whoever has that phone if nobody is named
     customer: Option<CustomerId>,

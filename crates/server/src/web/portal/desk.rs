@@ -6,15 +6,18 @@ use crate::messaging::notice::Notice;
 use crate::messaging::{self, MessageOrder};
 use crate::operations;
 use crate::operations::admit_device::{Admission, AdmissionState, move_device, want_admission};
+use crate::operations::asked::By;
 use crate::operations::begin_purchase::{self, Purchase, begin_purchase, purchase_of_device};
 use crate::operations::issue_vouchers::read_code;
-use crate::operations::plans_for_sale::{Offer, plans_for_sale};
+use crate::operations::plans_for_sale::{self, Later, Offer};
+use crate::operations::spend_wallet::{Buys, NotSpent, spend_wallet_as_shown};
+use crate::operations::trials::{self, NotGiven, Taker, TrialWish, give_trial};
 use crate::reconcile::connect::connect;
 use crate::web::Entrance;
 use crate::web::portal::visit::Visit;
 use lango_domain::access::Access;
 use lango_domain::grant::{EndReason, Presence, State};
-use lango_domain::ids::{GrantId, PlanId, RouterId, TenantId};
+use lango_domain::ids::{CustomerId, GatewayId, GrantId, PlanId, RouterId, TenantId};
 use lango_domain::mac_address::MacAddress;
 use lango_domain::money::Money;
 use lango_domain::payment::{FailureReason, PaymentState};
@@ -38,6 +41,10 @@ const SILENT_FOR: Span = Span::minutes(30);
 const REVIEWED_FOR: Span = Span::days(1);
 /// How long after a payment its phone's number alone is enough.
 const FRESH: Span = Span::minutes(10);
+
+/// How often a phone may be asked in vain before it is left in peace, and for how long: somebody
+/// else's phone is not to ring all day because of us.
+const IN_VAIN: (usize, Span) = (6, Span::minutes(10));
 
 /// Where somebody is.
 #[derive(Clone, Debug)]
@@ -64,6 +71,7 @@ pub(crate) struct Order {
     pub(crate) amount: Money,
     pub(crate) plan: PlanId,
     pub(crate) plan_name: String,
+    pub(crate) gateway: GatewayId,
     pub(crate) phone: Option<PhoneNumber>,
     pub(crate) since: Timestamp,
     pub(crate) state: OrderState,
@@ -97,7 +105,7 @@ pub(crate) enum Refusal {
 pub(crate) enum NotBegun {
     NoSuchPlan,
     NoGateway,
-    /// The phone is being asked for something else.
+    /// The phone is being asked for something else, or was asked in vain too often.
     PhoneBusy,
     NotRenewable,
 }
@@ -145,9 +153,146 @@ pub(crate) async fn site(app: &App, router: RouterId) -> Result<Option<Site>, Er
     app.store().read(look).await
 }
 
-/// What is sold at a site now.
-pub(crate) async fn plans(app: &App, site: &Site, now: Timestamp) -> Result<Vec<Offer>, Error> {
-    plans_for_sale(app, site.tenant.id, Some(site.router.id), now).await
+/// What is sold at a site, and by whom it is paid.
+#[derive(Clone, Debug)]
+pub(crate) struct Shelf {
+    pub(crate) offers: Vec<Offer>,
+    /// What is sold at other hours.
+    pub(crate) later: Vec<Later>,
+    /// The providers that take the money; one is no choice.
+    pub(crate) gateways: Vec<(GatewayId, String)>,
+}
+
+/// What is sold at a site now. A trial is left out where its device had it, or is not to be seen.
+pub(crate) async fn shelf(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    now: Timestamp,
+) -> Result<Shelf, Error> {
+    let (tenant, currency, router) = (site.tenant.id, site.tenant.currency, site.router.id);
+    let mac = visit.mac;
+    let look = async move |tx: &mut Tx<'_>| {
+        let mut offers = Vec::new();
+        for offer in plans_for_sale::offers(tx, tenant, Some(router), now).await? {
+            if !offer.trial || may_try(tx, tenant, offer.plan, mac).await? {
+                offers.push(offer);
+            }
+        }
+        let later = plans_for_sale::later(tx, tenant, Some(router), now).await?;
+        let mut gateways = lango_store::gateways::of_tenant(tx, tenant).await?;
+        gateways.retain(|gateway| gateway.currency == currency);
+        let gateways = gateways.into_iter().map(|gateway| (gateway.id, gateway.name)).collect();
+        Ok(Shelf { offers, later, gateways })
+    };
+    app.store().read(look).await
+}
+
+async fn may_try(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    plan: PlanId,
+    mac: Option<MacAddress>,
+) -> Result<bool, Error> {
+    let Some(mac) = mac else { return Ok(false) };
+    trials::is_open_to(tx, tenant, plan, &Taker { mac: Some(mac), phone: None }).await
+}
+
+/// What became of the wish for a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trial {
+    Given(GrantId),
+    Had,
+    /// The plan is no trial, or none here and now: it is for sale or it is not.
+    No,
+}
+
+/// Gives a free trial, if the plan is one.
+pub(crate) async fn try_out(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    (plan, phone): (PlanId, &PhoneNumber),
+    now: Timestamp,
+) -> Result<Trial, Error> {
+    let Some(mac) = visit.mac else { return Ok(Trial::No) };
+    let (address, phone) = (visit.address.map(IpAddr::V4), phone.clone());
+    let (tenant, router) = (site.tenant.id, site.router.id);
+    match give_trial(app, TrialWish { tenant, plan, router, mac, address, phone }, now).await {
+        Ok(grant) => Ok(Trial::Given(grant)),
+        Err(NotGiven::NoTrial(_)) => Ok(Trial::Had),
+        Err(NotGiven::NotOffered(_)) => Ok(Trial::No),
+        Err(NotGiven::Store(error)) => Err(error),
+    }
+}
+
+/// What a customer has with the business, and by which access of his he is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Purse {
+    customer: CustomerId,
+    held: GrantId,
+    pub(crate) holds: Money,
+}
+
+/// The wallet of who is there, if it holds anything. Only for who has shown what his own device
+/// bought by his own phone: a code may have been given away, and a device's address anybody can name.
+pub(crate) async fn purse(app: &App, site: &Site, visit: &Visit) -> Result<Option<Purse>, Error> {
+    let (Some(held), Some(mac)) = (visit.holds, visit.mac) else { return Ok(None) };
+    let (tenant, router, currency) = (site.tenant.id, site.router.id, site.tenant.currency);
+    let look = async move |tx: &mut Tx<'_>| {
+        let last = lango_store::payments::of_device(tx, router, &mac).await?;
+        let his = last.filter(|payment| payment.grant == Some(held) && payment.state.has_money());
+        let Some(customer) = his.and_then(|payment| payment.customer) else { return Ok(None) };
+        let holds = lango_store::ledger::wallet(tx, tenant, customer, currency).await?;
+        Ok((holds.amount > 0).then_some(Purse { customer, held, holds }))
+    };
+    app.store().read(look).await
+}
+
+/// What became of the wish to pay from a wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FromWallet {
+    Bought(GrantId),
+    /// It is not as it was shown: a second tap, mostly, whose first one bought.
+    Changed,
+    TooLittle,
+    NoSuchPlan,
+}
+
+/// Pays a plan from the wallet of who is there: another time of what he holds, or something new.
+pub(crate) async fn pay_from_wallet(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+    (plan, shown): (PlanId, i64),
+    now: Timestamp,
+) -> Result<FromWallet, Error> {
+    let Some(purse) = purse(app, site, visit).await? else { return Ok(FromWallet::Changed) };
+    let (tenant, router) = (site.tenant.id, site.router.id);
+    let look = async move |tx: &mut Tx<'_>| {
+        plans_for_sale::offer(tx, (tenant, plan), Some(router), now).await
+    };
+    if !app.store().read(look).await?.is_ok_and(|offer| !offer.trial) {
+        return Ok(FromWallet::NoSuchPlan);
+    }
+    let held = holding(app, site, purse.held).await?;
+    let renewable = held.filter(|held| is_good(held, site) && held.stored.grant.plan == plan);
+    let what = renewable.map_or(Buys::New(plan), |_| Buys::Renewal(purse.held));
+    let shown = Money::new(shown, purse.holds.currency);
+    let whose = (tenant, purse.customer);
+    match spend_wallet_as_shown(app, whose, what, shown, &By::payment(), now).await {
+        Ok(spent) => Ok(FromWallet::Bought(spent.grant)),
+        Err(NotSpent::TooLittle { .. }) => Ok(FromWallet::TooLittle),
+        Err(NotSpent::Store(error)) => Err(error),
+        Err(NotSpent::Changed { .. } | NotSpent::Reused(_)) => Ok(FromWallet::Changed),
+        Err(
+            NotSpent::Lost(_)
+            | NotSpent::NotHis
+            | NotSpent::NotOnSale
+            | NotSpent::Free
+            | NotSpent::Refused(_),
+        ) => Ok(FromWallet::NoSuchPlan),
+    }
 }
 
 /// The access by which a device is or was online last.
@@ -212,10 +357,22 @@ pub(crate) async fn order(
         amount: payment.amount,
         plan: payment.plan,
         plan_name,
+        gateway: payment.gateway,
         phone: Some(payment.phone),
         since: payment.created_at,
         state,
     }))
+}
+
+/// The phone that paid for a device at a site, or was asked to, last.
+pub(crate) async fn known_phone(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+) -> Result<Option<PhoneNumber>, Error> {
+    let Some(mac) = visit.mac else { return Ok(None) };
+    let last = purchase_of_device(app, site.tenant.id, site.router.id, mac).await?;
+    Ok(last.map(|payment| payment.phone))
 }
 
 /// What a screen says of a payment; none once nobody waits for it any more.
@@ -257,10 +414,13 @@ pub(crate) async fn begin(
     app: &App,
     site: &Site,
     visit: &Visit,
-    plan: PlanId,
+    (plan, gateway): (PlanId, Option<GatewayId>),
     phone: &PhoneNumber,
     now: Timestamp,
 ) -> Result<Result<(), NotBegun>, Error> {
+    if is_left_in_peace(app, site, phone, now).await? {
+        return Ok(Err(NotBegun::PhoneBusy));
+    }
     let renews = match visit.holds {
         Some(held) => Some(held),
         None => paid_by_that_phone(app, site, visit, phone).await?,
@@ -268,7 +428,7 @@ pub(crate) async fn begin(
     let purchase = Purchase {
         tenant: site.tenant.id,
         plan,
-        gateway: None,
+        gateway,
         phone: phone.clone(),
         customer: None,
         renews,
@@ -287,6 +447,24 @@ pub(crate) async fn begin(
         }
         Err(begin_purchase::NotBegun::NotRenewable) => Ok(Err(NotBegun::NotRenewable)),
     }
+}
+
+/// Whether a phone was asked so often lately, and did not pay, that it is not asked again. Counted are
+/// questions, not taps; and whoever pays may pay as often as he likes.
+async fn is_left_in_peace(
+    app: &App,
+    site: &Site,
+    phone: &PhoneNumber,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let (tenant, phone, (often, lately)) = (site.tenant.id, phone.clone(), IN_VAIN);
+    let look = async move |tx: &mut Tx<'_>| {
+        lango_store::payments::of_phone(tx, tenant, &phone, often as i64).await
+    };
+    let last = app.store().read(look).await?;
+    let in_vain =
+        |payment: &&Payment| now.since(payment.created_at) < lately && !payment.state.has_money();
+    Ok(last.iter().filter(in_vain).count() >= often)
 }
 
 /// Whoever pays again by the phone that paid before means what he has: a second access would run out

@@ -1,9 +1,9 @@
 //! The first page: who was here before goes on where he was; everybody else sees what is sold.
 
 use crate::operations::admit_device::AdmissionState;
-use crate::operations::plans_for_sale::Offer as Sold;
-use crate::web::portal::desk::{self, OrderState};
-use crate::web::portal::pages::{Landing, Offer, Terms, VoucherForm};
+use crate::operations::plans_for_sale::{Later, Offer as Sold};
+use crate::web::portal::desk::{self, OrderState, Purse};
+use crate::web::portal::pages::{Gateway, Landing, Offer, Terms, VoucherForm, Wallet};
 use crate::web::portal::respond;
 use crate::web::portal::sentences::fill;
 use crate::web::portal::visitor::Visitor;
@@ -11,7 +11,7 @@ use crate::web::portal::words;
 use axum::http::StatusCode;
 use axum::response::Response;
 use lango_domain::calendar::Calendar;
-use lango_domain::ids::GrantId;
+use lango_domain::ids::{GatewayId, GrantId};
 use lango_store::Error;
 
 /// Longer messages of routers are not shown whole.
@@ -92,21 +92,39 @@ async fn go_in(visitor: &Visitor, grant: GrantId) -> Result<Option<Response>, Er
 
 async fn plans(visitor: &Visitor) -> Result<Response, Error> {
     let (asked, say) = (&visitor.asked, visitor.say());
-    let plans = desk::plans(&visitor.here.app, &visitor.site, visitor.now).await?;
+    let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
+    let shelf = desk::shelf(app, site, visit, visitor.now).await?;
+    let purse = desk::purse(app, site, visit).await?;
     let chosen = asked.get("plan").map(String::as_str);
+    let plans = &shelf.offers;
     let offers: Vec<Offer> =
         plans.iter().map(|plan| offer(visitor, plan, plans.len(), chosen)).collect();
     let wrong = asked.get("wrong").map(String::as_str);
+    let known = desk::known_phone(&visitor.here.app, &visitor.site, &visitor.visit).await?;
+    let known = known.as_ref().map(words::last_digits);
     let example = words::example_of_a_phone(visitor.site.tenant.country);
+    let mut notices = notices(visitor);
+    notices.extend(adds_to(visitor).await?);
+    let gives_away = plans.iter().any(|plan| plan.trial);
     let page = Landing {
         frame: visitor.frame(say.plans_title),
-        notices: notices(visitor),
+        notices,
         offers,
+        later: shelf.later.iter().map(|plan| later(visitor, plan)).collect(),
+        gateways: gateways(visitor, &shelf.gateways),
+        wallet: purse.and_then(|purse| wallet(visitor, plans, purse)),
+        go: if gives_away { say.go_ahead } else { say.pay },
         buy: visitor.link("buy"),
         phone: asked.get("phone").cloned().unwrap_or_default(),
+        phone_known: known.map(|phone| fill(say.pay_known, &[("phone", &phone)])),
         phone_wrong: (wrong == Some("phone"))
             .then(|| fill(say.phone_wrong, &[("example", example)])),
-        plan_wrong: (wrong == Some("plan")).then(|| say.plan_wrong.to_owned()),
+        plan_wrong: match wrong {
+            Some("plan") => Some(say.plan_wrong.to_owned()),
+            Some("trial") => Some(say.trial_had.to_owned()),
+            Some("wallet") => Some(say.wallet_short.to_owned()),
+            _ => None,
+        },
         voucher: VoucherForm {
             action: visitor.link("voucher"),
             code: String::new(),
@@ -129,9 +147,50 @@ fn notices(visitor: &Visitor) -> Vec<String> {
     said.into_iter().chain(down).chain(unseen).collect()
 }
 
+/// Who holds something buys more of it: said, so that nobody fears to lose what is left.
+async fn adds_to(visitor: &Visitor) -> Result<Option<String>, Error> {
+    let (app, site) = (&visitor.here.app, &visitor.site);
+    let Some(grant) = visitor.visit.holds else { return Ok(None) };
+    let holding = desk::holding(app, site, grant).await?;
+    let good = holding.filter(|holding| desk::is_good(holding, site));
+    Ok(good.map(|holding| fill(visitor.say().adds_to, &[("plan", &holding.plan)])))
+}
+
+/// One provider is no choice, and no question.
+fn gateways(visitor: &Visitor, all: &[(GatewayId, String)]) -> Vec<Gateway> {
+    if all.len() < 2 {
+        return Vec::new();
+    }
+    let chosen = visitor.asked.get("gateway").map(String::as_str).unwrap_or_default();
+    let each = all.iter().map(|(id, name)| (id.to_string(), name.clone()));
+    let by_number = (String::new(), visitor.say().by_number.to_owned());
+    std::iter::once(by_number)
+        .chain(each)
+        .map(|(id, name)| Gateway { chosen: id == chosen, id, name })
+        .collect()
+}
+
+/// What is with us pays for something that is on the page, or is not spoken of.
+fn wallet(visitor: &Visitor, plans: &[Sold], purse: Purse) -> Option<Wallet> {
+    let say = visitor.say();
+    let pays = |plan: &&Sold| !plan.trial && plan.price.amount <= purse.holds.amount;
+    plans.iter().find(pays)?;
+    let amount = words::amount(purse.holds);
+    let text = fill(say.pay_from_wallet, &[("amount", &amount)]);
+    Some(Wallet { shown: purse.holds.amount, text })
+}
+
+/// `Night, KSh 30: from today 22:00`
+fn later(visitor: &Visitor, plan: &Later) -> String {
+    let (price, from) = (words::amount(plan.price), visitor.when(plan.from));
+    let blanks = [("plan", plan.name.as_str()), ("price", &price), ("from", &from)];
+    fill(visitor.say().sold_later, &blanks)
+}
+
 fn offer(visitor: &Visitor, plan: &Sold, of: usize, chosen: Option<&str>) -> Offer {
     let (say, id) = (visitor.say(), plan.plan.to_string());
     let price = match plan.price.amount {
+        _ if plan.trial => say.free.to_owned(),
         0 => say.free.to_owned(),
         _ => words::amount(plan.price),
     };
@@ -163,6 +222,11 @@ fn gives(visitor: &Visitor, plan: &Sold) -> String {
     let bundle = Some(plan.vouchers.get()).filter(|number| *number > 1);
     parts.extend(bundle.map(|number| many(say.vouchers_many, number)));
     parts.extend(plan.speed.map(|speed| fill(say.speed_up_to, &[("speed", &words::speed(speed))])));
+    let usable = plan.usable.as_ref().map(|week| words::week(week, say));
+    parts.extend(usable.map(|hours| fill(say.usable_in, &[("hours", &hours)])));
+    let sold_until = plan.sold_until.map(|until| visitor.when(until));
+    parts.extend(sold_until.map(|until| fill(say.sold_until, &[("until", &until)])));
+    parts.extend(plan.trial.then(|| say.trial_once.to_owned()));
     parts.join(" · ")
 }
 

@@ -25,15 +25,15 @@ mod snapshots;
 
 use crate::web::Entrance;
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::get;
 
 /// The portal's addresses. `/V/…` is printed on vouchers: capitals make a smaller QR.
 pub(crate) fn routes() -> Router<Entrance> {
     Router::new()
         .route("/p/{router}", get(landing::show))
-        .route("/p/{router}/buy", post(payment::buy))
+        .route("/p/{router}/buy", get(payment::come_back).post(payment::buy))
         .route("/p/{router}/wait", get(payment::wait))
-        .route("/p/{router}/again", post(payment::again))
+        .route("/p/{router}/again", get(payment::come_back).post(payment::again))
         .route("/p/{router}/voucher", get(voucher::show).post(voucher::redeem))
         .route("/p/{router}/connect", get(access::connect).post(access::want))
         .route("/p/{router}/online", get(access::online))
@@ -41,7 +41,7 @@ pub(crate) fn routes() -> Router<Entrance> {
         .route("/p/{router}/recover", get(recover::show).post(recover::find))
         .route("/p/{router}/sent", get(recover::sent))
         .route("/p/{router}/status", get(status::show))
-        .route("/p/{router}/leave", post(status::leave))
+        .route("/p/{router}/leave", get(status::show).post(status::leave))
         .route("/p/{router}/terms", get(landing::terms))
         .route("/V/{code}", get(voucher::printed))
         .route("/v/{code}", get(voucher::printed))

@@ -55,6 +55,21 @@ pub(crate) struct Offer {
     pub(crate) chosen: bool,
 }
 
+/// Who may take the money.
+#[derive(Clone, Debug)]
+pub(crate) struct Gateway {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) chosen: bool,
+}
+
+/// What somebody has with the business, and can buy by.
+#[derive(Clone, Debug)]
+pub(crate) struct Wallet {
+    pub(crate) shown: i64,
+    pub(crate) text: String,
+}
+
 /// The field for a code.
 #[derive(Clone, Debug)]
 pub(crate) struct VoucherForm {
@@ -93,8 +108,15 @@ pub(crate) struct Landing {
     pub(crate) frame: Frame,
     pub(crate) notices: Vec<String>,
     pub(crate) offers: Vec<Offer>,
+    /// What is sold at other hours, a sentence each.
+    pub(crate) later: Vec<String>,
+    pub(crate) gateways: Vec<Gateway>,
+    pub(crate) wallet: Option<Wallet>,
+    pub(crate) go: &'static str,
     pub(crate) buy: String,
     pub(crate) phone: String,
+    /// Whose empty field means the phone that paid last.
+    pub(crate) phone_known: Option<String>,
     pub(crate) phone_wrong: Option<String>,
     pub(crate) plan_wrong: Option<String>,
     pub(crate) voucher: VoucherForm,

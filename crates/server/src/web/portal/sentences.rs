@@ -35,6 +35,7 @@ sentences! {
     choose_plan { "Choose a plan" "Chagua kifurushi" "Choisissez un forfait" }
     pay_phone { "Phone number that pays" "Namba ya simu ya kulipia" "Numéro qui paie" }
     pay_hint { "A message on that phone asks for your PIN. Type the PIN there, never on this page." "Ujumbe kwenye simu hiyo utaomba PIN yako. Weka PIN huko, kamwe si kwenye ukurasa huu." "Un message sur ce téléphone demande votre code PIN. Tapez-le là, jamais sur cette page." }
+    pay_known { "Leave this empty to pay by {phone}, as last time." "Acha wazi kulipa kwa {phone}, kama mara iliyopita." "Laissez vide pour payer avec {phone}, comme la dernière fois." }
     pay { "Pay" "Lipa" "Payer" }
     devices_1 { "1 device" "Kifaa 1" "1 appareil" }
     devices_many { "{n} devices" "Vifaa {n}" "{n} appareils" }
@@ -50,6 +51,18 @@ sentences! {
     plan_wrong { "Choose one of these plans." "Chagua kimojawapo cha vifurushi hivi." "Choisissez l'un de ces forfaits." }
     router_said { "The Wi-Fi said: {error}" "Wi-Fi ilisema: {error}" "Le Wi-Fi a répondu : {error}" }
     notice_router { "The Wi-Fi equipment here does not answer at the moment. You can pay: your time begins when you are online." "Kifaa cha Wi-Fi hapa hakijibu kwa sasa. Unaweza kulipa: muda wako unaanza ukiwa mtandaoni." "L'équipement Wi-Fi ne répond pas en ce moment. Vous pouvez payer : votre temps commence quand vous êtes en ligne." }
+
+    go_ahead { "Continue" "Endelea" "Continuer" }
+    trial_once { "once for each phone" "mara moja kwa kila simu" "une fois par téléphone" }
+    trial_had { "This device or this number had the free trial before. Choose a plan to buy." "Kifaa hiki au namba hii ilishapata jaribio la bure. Chagua kifurushi cha kununua." "Cet appareil ou ce numéro a déjà eu l'essai gratuit. Choisissez un forfait à acheter." }
+    usable_in { "works {hours}" "hufanya kazi {hours}" "valable {hours}" }
+    sold_until { "on sale until {until}" "inauzwa hadi {until}" "en vente jusqu'à {until}" }
+    sold_later { "{plan}, {price}: on sale from {from}" "{plan}, {price}: itauzwa kuanzia {from}" "{plan}, {price} : en vente à partir de {from}" }
+    pay_by { "Pay with" "Lipa kwa" "Payer par" }
+    by_number { "What fits the number" "Kulingana na namba" "Selon le numéro" }
+    pay_from_wallet { "Pay from your balance of {amount}" "Lipa kwa salio lako la {amount}" "Payer avec votre solde de {amount}" }
+    wallet_short { "Your balance does not cover this plan. Choose another, or pay by phone." "Salio lako halitoshi kifurushi hiki. Chagua kingine, au lipa kwa simu." "Votre solde ne couvre pas ce forfait. Choisissez-en un autre, ou payez par téléphone." }
+    adds_to { "You have an access: {plan}. What you buy by phone is added to it." "Tayari una huduma: {plan}. Utakachonunua kwa simu kitaongezwa kwake." "Vous avez un accès : {plan}. Ce que vous achetez par téléphone s'y ajoute." }
 
     // Waiting for money.
     wait_title { "Waiting for your payment" "Tunasubiri malipo yako" "En attente de votre paiement" }
@@ -152,6 +165,7 @@ sentences! {
     trouble_closed { "This plan gives no access at this hour. It works again in its hours." "Kifurushi hiki hakifanyi kazi saa hii. Kitafanya kazi tena kwa saa zake." "Ce forfait ne donne pas d'accès à cette heure. Il marche de nouveau à ses heures." }
     trouble_locked { "This access belongs to another device. Call the help number to move it." "Huduma hii ni ya kifaa kingine. Piga namba ya msaada ihamishwe." "Cet accès est lié à un autre appareil. Appelez l'aide pour le déplacer." }
     trouble_busy { "Too many requests from here. Wait a moment, then try again." "Maombi mengi kutoka hapa. Subiri kidogo, kisha jaribu tena." "Trop de demandes d'ici. Attendez un peu, puis réessayez." }
+    trouble_asked { "That phone is being asked for another payment, or was asked too often. Answer what it shows, wait a few minutes, then try again. Nothing was taken." "Simu hiyo inaombwa malipo mengine, au imeombwa mara nyingi mno. Jibu inachoonyesha, subiri dakika chache, kisha jaribu tena. Hakuna kilichokatwa." "Ce téléphone traite un autre paiement, ou a été sollicité trop souvent. Répondez-y, attendez quelques minutes, puis réessayez. Rien n'a été pris." }
     trouble_place { "We do not know this place. Join the Wi-Fi again and open the page that it shows." "Hatutambui mahali hapa. Jiunge na Wi-Fi tena na ufungue ukurasa unaoonyeshwa." "Ce lieu est inconnu. Rejoignez le Wi-Fi et ouvrez la page qu'il montre." }
     trouble_unseen { "We cannot see your device. Join the Wi-Fi again and open the page that it shows." "Hatuoni kifaa chako. Jiunge na Wi-Fi tena na ufungue ukurasa unaoonyeshwa." "Votre appareil n'est pas visible. Rejoignez le Wi-Fi et ouvrez la page qu'il montre." }
     trouble_ours { "Something failed on our side. Nothing that you paid is lost. Try again in a minute." "Kuna hitilafu upande wetu. Hujapoteza ulicholipa. Jaribu tena baada ya dakika moja." "Une erreur de notre côté. Rien de payé n'est perdu. Réessayez dans une minute." }
@@ -175,6 +189,7 @@ sentences! {
     day_many { "{n} days" "siku {n}" "{n} jours" }
     today { "today {time}" "leo {time}" "aujourd'hui {time}" }
     tomorrow { "tomorrow {time}" "kesho {time}" "demain {time}" }
+    weekdays { "Mo Tu We Th Fr Sa Su" "Jtt Jnn Jtn Alh Iju Jms Jpl" "lu ma me je ve sa di" }
     months { "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec" "Jan Feb Mac Apr Mei Jun Jul Ago Sep Okt Nov Des" "janv févr mars avr mai juin juil août sept oct nov déc" }
     data_unit { "{n} {unit}B" "{unit}B {n}" "{n} {unit}o" }
     decimal_sign { "." "." "," }

@@ -6,7 +6,7 @@
 
 use crate::web::portal::pages::*;
 use crate::web::portal::respond::{STYLE, gzip, html};
-use crate::web::portal::sentences::{fill, sentences};
+use crate::web::portal::sentences::{Sentences, fill, sentences};
 use askama::Template;
 use lango_domain::language::Language;
 use std::path::Path;
@@ -114,8 +114,25 @@ fn landing(language: Language, wrong: bool) -> Landing {
             offer("p3", "Siku", hours("24"), "KSh 80", false),
             offer("p4", "Wiki", fill(say.day_many, &[("n", "7")]), "KSh 400", false),
         ],
+        later: wrongly(fill(
+            say.sold_later,
+            &[
+                ("plan", "Usiku"),
+                ("price", "KSh 30"),
+                ("from", &fill(say.today, &[("time", "22:00")])),
+            ],
+        ))
+        .into_iter()
+        .collect(),
+        gateways: if wrong { gateways(say) } else { Vec::new() },
+        wallet: wrong.then(|| Wallet {
+            shown: 5_000,
+            text: fill(say.pay_from_wallet, &[("amount", "KSh 50")]),
+        }),
+        go: if wrong { say.go_ahead } else { say.pay },
         buy: link("buy"),
         phone: if wrong { "\"><script>alert(1)</script>".to_owned() } else { String::new() },
+        phone_known: None,
         phone_wrong: wrongly(fill(say.phone_wrong, &[("example", "0712 345 678")])),
         plan_wrong: wrongly(say.plan_wrong.to_owned()),
         voucher: VoucherForm {
@@ -125,6 +142,16 @@ fn landing(language: Language, wrong: bool) -> Landing {
             quiet: true,
         },
     }
+}
+
+fn gateways(say: &Sentences) -> Vec<Gateway> {
+    [("", say.by_number), ("y1", "M-Pesa"), ("y2", "Airtel <Money>")]
+        .map(|(id, name)| Gateway {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            chosen: id.is_empty(),
+        })
+        .into()
 }
 
 fn wait(language: Language, lines: &[(&str, bool)]) -> Wait {
@@ -310,6 +337,7 @@ fn no_screen_runs_or_loads_anything_and_nothing_typed_becomes_a_tag() {
             "style=",
             "maxlength",
             "<ABC>",
+            "<Money>",
             "<b>day",
         ] {
             assert!(!page.contains(never), "{name} has {never}");

@@ -58,6 +58,8 @@ pub(crate) enum Reason {
     Closed,
     Locked,
     Busy,
+    /// That phone was asked for money often enough.
+    Asked,
     Place,
     Unseen,
     Ours,
@@ -180,7 +182,9 @@ impl Visitor {
     pub(crate) fn trouble_about(&self, reason: Reason, support_code: Option<String>) -> Response {
         let again = match reason {
             Reason::Router | Reason::Busy | Reason::Ours => Some(self.link("")),
-            Reason::Expired | Reason::Money => Some(self.link_with("", &[("stay", "1")])),
+            Reason::Expired | Reason::Money | Reason::Asked => {
+                Some(self.link_with("", &[("stay", "1")]))
+            }
             Reason::Barred
             | Reason::Elsewhere
             | Reason::Closed
@@ -218,6 +222,7 @@ impl Reason {
             Reason::Closed => say.trouble_closed,
             Reason::Locked => say.trouble_locked,
             Reason::Busy => say.trouble_busy,
+            Reason::Asked => say.trouble_asked,
             Reason::Place => say.trouble_place,
             Reason::Unseen => say.trouble_unseen,
             Reason::Ours => say.trouble_ours,
@@ -227,7 +232,7 @@ impl Reason {
 
     fn status(self) -> StatusCode {
         match self {
-            Reason::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Reason::Busy | Reason::Asked => StatusCode::TOO_MANY_REQUESTS,
             Reason::Place => StatusCode::NOT_FOUND,
             Reason::Ours => StatusCode::SERVICE_UNAVAILABLE,
             // Mini-browsers show pages of their own for some errors; these are answers.

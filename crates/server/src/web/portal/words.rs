@@ -4,6 +4,7 @@ use crate::web::portal::sentences::{Sentences, fill};
 use jiff::ToSpan;
 use jiff::tz::TimeZone;
 use lango_domain::calendar::Zone;
+use lango_domain::hours::Week;
 use lango_domain::money::Money;
 use lango_domain::phone_number::{Country, PhoneNumber};
 use lango_domain::quantity::{DataSize, Speed};
@@ -124,6 +125,29 @@ pub(crate) fn masked(phone: &PhoneNumber) -> String {
     format!("{head} … {}", digits.get(tail..).unwrap_or_default())
 }
 
+/// So little of a number that only who knows it knows which it is.
+pub(crate) fn last_digits(phone: &PhoneNumber) -> String {
+    let digits = phone.as_str();
+    format!("…{}", digits.get(digits.len().saturating_sub(3)..).unwrap_or_default())
+}
+
+/// `Sa-Su 08:00-18:00`, with the days as people of that language shorten them.
+pub(crate) fn week(week: &Week, say: &Sentences) -> String {
+    const DAYS: [&str; 7] = ["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"];
+    let mut text = week.to_string();
+    if let Some(hours) = text.strip_prefix("Mo-Su ") {
+        return hours.to_owned();
+    }
+    // In two steps: a day in one language may be another day in the next.
+    for (place, day) in DAYS.iter().enumerate() {
+        text = text.replace(day, &format!("<{place}>"));
+    }
+    for (place, own) in say.weekdays.split(' ').enumerate() {
+        text = text.replace(&format!("<{place}>"), own);
+    }
+    text
+}
+
 /// A number as people of that country write it.
 pub(crate) const fn example_of_a_phone(country: Country) -> &'static str {
     match country {
@@ -177,6 +201,14 @@ mod tests {
         assert_eq!(said(24), "tomorrow 12:00");
         assert_eq!(said(48), "23 Nov 12:00");
         assert_eq!(said(24 * 60), "20 Jan 2027 12:00");
+    }
+
+    #[test]
+    fn hours_are_told_with_the_days_of_the_language() {
+        let said = |week: &str, language| super::week(&week.parse().unwrap(), sentences(language));
+        assert_eq!(said("Mo-Su 08:00-18:00", Language::En), "08:00-18:00");
+        assert_eq!(said("Sa-Su 22:00-06:00", Language::Sw), "Jms-Jpl 22:00-06:00");
+        assert_eq!(said("Mo-Fr 08:00-18:00", Language::Fr), "lu-ve 08:00-18:00");
     }
 
     #[test]

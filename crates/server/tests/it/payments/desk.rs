@@ -15,7 +15,7 @@ use lango_server::operations::gateways::{NewGateway, add_gateway, merged_setting
 use lango_server::operations::renew_itself::{
     AFTER_THE_END, BEFORE_THE_END, CannotRenew, let_renew_itself, renew_due,
 };
-use lango_server::operations::spend_wallet::{Buys, NotSpent, spend_wallet};
+use lango_server::operations::spend_wallet::{Buys, NotSpent, spend_wallet, spend_wallet_as_shown};
 use lango_server::operations::work_off_money::{
     NotWorkedOff, Use, give_money_back, work_off_money,
 };
@@ -28,6 +28,7 @@ stories!(
     what_waits_is_given_to_whoever_it_is_for,
     what_waits_is_decided_once,
     a_wallet_is_not_spent_twice,
+    a_second_tap_on_what_a_wallet_held_buys_nothing,
     too_little_is_kept_until_it_is_enough,
     too_much_is_a_purchase_and_a_wallet,
     a_receipt_from_a_phone_is_the_same_money_as_the_providers,
@@ -229,6 +230,25 @@ async fn a_wallet_is_not_spent_twice(engine: Engine) {
     let receipts = async move |tx: &mut Tx<'_>| lango_store::receipts::of_grant(tx, service).await;
     let receipts = desk.t.app.store().read(receipts).await.unwrap();
     assert_eq!((receipts.len(), receipts[0].provider.as_str()), (1, "wallet"));
+    desk.close().await;
+}
+
+async fn a_second_tap_on_what_a_wallet_held_buys_nothing(engine: Engine) {
+    let desk = Desk::on(engine).await;
+    desk.comes("B1", 160, "?").await;
+    desk.decide(desk.money("B1").await.id, Use::Wallet(desk.customer)).await.unwrap();
+    let before = desk.ends_at().await;
+    let (whose, what) = ((desk.t.tenant, desk.customer), Buys::Renewal(desk.service));
+    let (manager, now) = (by(), desk.t.now());
+    let tap = || spend_wallet_as_shown(&desk.t.app, whose, what, shillings(160), &manager, now);
+    let (one, two, three) = tokio::join!(tap(), tap(), tap());
+    let outcomes = [one, two, three];
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1, "{outcomes:?}");
+    for outcome in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+        assert!(matches!(outcome, NotSpent::Changed { .. }), "{outcome:?}");
+    }
+    assert_eq!(desk.ends_at().await, before + Span::days(1), "there was enough for three");
+    assert_eq!((desk.wallet().await, desk.sum("revenue").await), (110, -50));
     desk.close().await;
 }
 

@@ -438,8 +438,11 @@ async fn callbacks_come_twice_early_late_in_other_types_and_contradict() {
 async fn money_by_hand_is_asked_for_told_and_listed() {
     let settings = daraja::Settings { validates: true, registers_once: true, ..Default::default() };
     let s = Safaricom::open(settings, json!({})).await;
-    let urls =
-        Urls { validate: s.shop.at(Door::C2bValidate), confirm: s.shop.at(Door::C2bConfirm) };
+    let urls = Urls {
+        validate: s.shop.at(Door::C2bValidate),
+        confirm: s.shop.at(Door::C2bConfirm),
+        webhook: s.shop.at(Door::Webhook),
+    };
     let first = s.client.register(&urls, s.shop.now()).await.unwrap();
     assert_eq!((first.confirmations, first.list), (Registered::Now, Registered::Now));
     let again = s.client.register(&urls, s.shop.now()).await.unwrap();

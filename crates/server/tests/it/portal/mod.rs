@@ -2,7 +2,9 @@
 //! the screens a real browser.
 
 mod browser;
+mod buying;
 mod doors;
+mod handing_over;
 mod till;
 
 use http_body_util::{BodyExt, Full};
@@ -94,19 +96,34 @@ impl lango_router_sim::Clock for Real {
 
 impl Cafe {
     pub(crate) async fn opens() -> Cafe {
+        Cafe::opens_by(RouterProtocol::Api).await
+    }
+
+    /// The same with a router that asks us who may come in.
+    pub(crate) async fn opens_by_radius() -> Cafe {
+        Cafe::opens_by(RouterProtocol::Radius).await
+    }
+
+    async fn opens_by(protocol: RouterProtocol) -> Cafe {
         let store = lango_store::testing::sqlite(lango_store::schema::MIGRATIONS).await;
         let database: Store = (*store).clone();
         let app = App::new(database, Clock::system(), SecretKey::from_bytes(&[7; 32]));
         let tenant = business(&app).await;
         let clock = Arc::new(Real(app.clock().clone()));
         let sim = RouterSim::start(Settings::default(), clock).unwrap();
-        let router = known_router(&app, tenant, &sim).await;
+        let (router, nases) = match protocol {
+            RouterProtocol::Radius => {
+                let (router, nases) = asking_router(&app, tenant, &sim).await;
+                (router, Some(nases))
+            }
+            _ => (known_router(&app, tenant, &sim, "cafe").await, None),
+        };
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let http = listener.local_addr().unwrap();
         let manners = web::Manners::default();
         let connections = web::listen::Settings::default();
         let http_place = Some(Http { listener, manners, connections });
-        let running = run::start(&app, Sender::LogOnly, Timeouts::default(), http_place, None);
+        let running = run::start(&app, Sender::LogOnly, Timeouts::default(), http_place, nases);
         let client = Client::builder(TokioExecutor::new()).build_http();
         Cafe { app, tenant, router, sim, http, client, _running: running, _store: store }
     }
@@ -249,15 +266,36 @@ async fn business(app: &App) -> TenantId {
     tenant
 }
 
-async fn known_router(app: &App, tenant: TenantId, sim: &RouterSim) -> RouterId {
-    let address = sim.router().api_address().unwrap();
-    let address = RouterAddress {
-        host: address.ip().to_string(),
-        port: address.port(),
-        protocol: RouterProtocol::Api,
-        tls: RouterTls::Off,
-    };
-    let login = RouterLogin { user: "lango".to_owned(), password: "secret".to_owned() };
-    let new = NewRouter { tenant, name: "cafe".to_owned(), address, login };
+async fn known_router(app: &App, tenant: TenantId, sim: &RouterSim, name: &str) -> RouterId {
+    let at = sim.router().api_address().unwrap();
+    add(app, (tenant, name), (RouterProtocol::Api, at), "secret").await
+}
+
+/// A router that asks by RADIUS, and takes orders by it.
+async fn asking_router(
+    app: &App,
+    tenant: TenantId,
+    sim: &RouterSim,
+) -> (RouterId, lango_server::radius::Bound) {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let nases = lango_server::radius::Settings { authentication: any, accounting: any };
+    let nases = lango_server::radius::bind(nases).unwrap();
+    let (asked, told) = (nases.authentication.port(), nases.accounting.port());
+    let secret = "shared by router and café";
+    sim.router().use_radius(Ipv4Addr::LOCALHOST, asked, told, secret).unwrap();
+    let at = sim.router().accept_incoming(0).unwrap();
+    (add(app, (tenant, "cafe"), (RouterProtocol::Radius, at), secret).await, nases)
+}
+
+async fn add(
+    app: &App,
+    (tenant, name): (TenantId, &str),
+    (protocol, at): (RouterProtocol, SocketAddr),
+    password: &str,
+) -> RouterId {
+    let (host, port) = (at.ip().to_string(), at.port());
+    let address = RouterAddress { host, port, protocol, tls: RouterTls::Off };
+    let login = RouterLogin { user: "lango".to_owned(), password: password.to_owned() };
+    let new = NewRouter { tenant, name: name.to_owned(), address, login };
     add_router(app, new, &By::cli(), app.clock().now()).await.unwrap().id
 }
