@@ -218,6 +218,17 @@ pub(crate) async fn order(
     }))
 }
 
+/// The phone that paid for a device at a site, or was asked to, last.
+pub(crate) async fn known_phone(
+    app: &App,
+    site: &Site,
+    visit: &Visit,
+) -> Result<Option<PhoneNumber>, Error> {
+    let Some(mac) = visit.mac else { return Ok(None) };
+    let last = purchase_of_device(app, site.tenant.id, site.router.id, mac).await?;
+    Ok(last.map(|payment| payment.phone))
+}
+
 /// What a screen says of a payment; none once nobody waits for it any more.
 fn as_order(payment: &Payment, now: Timestamp) -> Option<OrderState> {
     let age = now.since(payment.created_at);

@@ -97,6 +97,8 @@ async fn plans(visitor: &Visitor) -> Result<Response, Error> {
     let offers: Vec<Offer> =
         plans.iter().map(|plan| offer(visitor, plan, plans.len(), chosen)).collect();
     let wrong = asked.get("wrong").map(String::as_str);
+    let known = desk::known_phone(&visitor.here.app, &visitor.site, &visitor.visit).await?;
+    let known = known.as_ref().map(words::last_digits);
     let example = words::example_of_a_phone(visitor.site.tenant.country);
     let page = Landing {
         frame: visitor.frame(say.plans_title),
@@ -104,6 +106,7 @@ async fn plans(visitor: &Visitor) -> Result<Response, Error> {
         offers,
         buy: visitor.link("buy"),
         phone: asked.get("phone").cloned().unwrap_or_default(),
+        phone_known: known.map(|phone| fill(say.pay_known, &[("phone", &phone)])),
         phone_wrong: (wrong == Some("phone"))
             .then(|| fill(say.phone_wrong, &[("example", example)])),
         plan_wrong: (wrong == Some("plan")).then(|| say.plan_wrong.to_owned()),

@@ -95,6 +95,8 @@ pub(crate) struct Landing {
     pub(crate) offers: Vec<Offer>,
     pub(crate) buy: String,
     pub(crate) phone: String,
+    /// Whose empty field means the phone that paid last.
+    pub(crate) phone_known: Option<String>,
     pub(crate) phone_wrong: Option<String>,
     pub(crate) plan_wrong: Option<String>,
     pub(crate) voucher: VoucherForm,

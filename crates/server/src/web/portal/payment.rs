@@ -12,6 +12,7 @@ use axum::response::Response;
 use lango_domain::ids::PlanId;
 use lango_domain::phone_number::PhoneNumber;
 use lango_domain::time::Span;
+use lango_store::Error;
 use serde::Deserialize;
 use std::time::Instant;
 
@@ -37,10 +38,20 @@ pub(crate) struct Buying {
 pub(crate) async fn buy(typed: Typed<Buying>) -> Response {
     let Typed { visitor, form } = typed;
     let Ok(plan) = form.plan.parse::<PlanId>() else { return back(&visitor, "plan", &form) };
-    let Ok(phone) = PhoneNumber::parse(&form.phone, visitor.site.tenant.country) else {
-        return back(&visitor, "phone", &form);
-    };
-    ask(&visitor, plan, &phone).await
+    match payer(&visitor, &form.phone).await {
+        Ok(Some(phone)) => ask(&visitor, plan, &phone).await,
+        Ok(None) => back(&visitor, "phone", &form),
+        Err(error) => visitor.fault(&error),
+    }
+}
+
+/// The phone that is to pay: the one that was typed, or without any the one that paid for this device
+/// last. Its number is never shown: a device's address anybody can name.
+async fn payer(visitor: &Visitor, typed: &str) -> Result<Option<PhoneNumber>, Error> {
+    if typed.trim().is_empty() {
+        return desk::known_phone(&visitor.here.app, &visitor.site, &visitor.visit).await;
+    }
+    Ok(PhoneNumber::parse(typed, visitor.site.tenant.country).ok())
 }
 
 /// The plans again, with what was typed and what was wrong with it.

@@ -35,6 +35,7 @@ sentences! {
     choose_plan { "Choose a plan" "Chagua kifurushi" "Choisissez un forfait" }
     pay_phone { "Phone number that pays" "Namba ya simu ya kulipia" "Numéro qui paie" }
     pay_hint { "A message on that phone asks for your PIN. Type the PIN there, never on this page." "Ujumbe kwenye simu hiyo utaomba PIN yako. Weka PIN huko, kamwe si kwenye ukurasa huu." "Un message sur ce téléphone demande votre code PIN. Tapez-le là, jamais sur cette page." }
+    pay_known { "Leave this empty to pay by {phone}, as last time." "Acha wazi kulipa kwa {phone}, kama mara iliyopita." "Laissez vide pour payer avec {phone}, comme la dernière fois." }
     pay { "Pay" "Lipa" "Payer" }
     devices_1 { "1 device" "Kifaa 1" "1 appareil" }
     devices_many { "{n} devices" "Vifaa {n}" "{n} appareils" }

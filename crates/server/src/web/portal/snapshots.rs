@@ -73,6 +73,7 @@ fn screens(language: Language) -> Vec<(&'static str, String)> {
     let say = sentences(language);
     vec![
         ("landing", html(&landing(language, false))),
+        ("landing-known", html(&known(language))),
         ("landing-wrong", html(&landing(language, true))),
         ("wait", html(&wait(language, &[(say.wait_look, true), (say.wait_moves, false)]))),
         ("wait-long", html(&wait(language, &[(say.wait_long, true)]))),
@@ -116,6 +117,7 @@ fn landing(language: Language, wrong: bool) -> Landing {
         ],
         buy: link("buy"),
         phone: if wrong { "\"><script>alert(1)</script>".to_owned() } else { String::new() },
+        phone_known: None,
         phone_wrong: wrongly(fill(say.phone_wrong, &[("example", "0712 345 678")])),
         plan_wrong: wrongly(say.plan_wrong.to_owned()),
         voucher: VoucherForm {
@@ -125,6 +127,11 @@ fn landing(language: Language, wrong: bool) -> Landing {
             quiet: true,
         },
     }
+}
+
+fn known(language: Language) -> Landing {
+    let known = fill(sentences(language).pay_known, &[("phone", "…678")]);
+    Landing { phone_known: Some(known), ..landing(language, false) }
 }
 
 fn wait(language: Language, lines: &[(&str, bool)]) -> Wait {

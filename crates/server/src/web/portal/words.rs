@@ -124,6 +124,12 @@ pub(crate) fn masked(phone: &PhoneNumber) -> String {
     format!("{head} … {}", digits.get(tail..).unwrap_or_default())
 }
 
+/// So little of a number that only who knows it knows which it is.
+pub(crate) fn last_digits(phone: &PhoneNumber) -> String {
+    let digits = phone.as_str();
+    format!("…{}", digits.get(digits.len().saturating_sub(3)..).unwrap_or_default())
+}
+
 /// A number as people of that country write it.
 pub(crate) const fn example_of_a_phone(country: Country) -> &'static str {
     match country {
