@@ -13,9 +13,13 @@ use axum::response::Response;
 use lango_domain::calendar::Calendar;
 use lango_domain::ids::{GatewayId, GrantId};
 use lango_store::Error;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Longer messages of routers are not shown whole.
 const LONGEST_MESSAGE: usize = 120;
+/// How long it mostly takes until a router has been read again after somebody went.
+const UNTIL_READ: Duration = Duration::from_secs(2);
 
 /// `GET /p/{router}`
 pub(crate) async fn show(visitor: Visitor) -> Response {
@@ -67,9 +71,7 @@ async fn where_he_was(visitor: &Visitor) -> Result<Option<Response>, Error> {
 }
 
 async fn is_on_his_way(visitor: &Visitor) -> Result<bool, Error> {
-    let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
-    let state = desk::admission(app, site, visit, visitor.now).await?;
-    Ok(match state {
+    Ok(match admission(visitor).await? {
         AdmissionState::Connecting { .. }
         | AdmissionState::HandOver { .. }
         | AdmissionState::Connected { .. } => true,
@@ -77,6 +79,22 @@ async fn is_on_his_way(visitor: &Visitor) -> Result<bool, Error> {
         | AdmissionState::OtherDevice { .. }
         | AdmissionState::Refused { .. } => false,
     })
+}
+
+/// How far he has come. A router sends nobody here whom it has online; where our books say otherwise
+/// it has not been read yet since he went, and "you are online" would be the end of his way.
+async fn admission(visitor: &Visitor) -> Result<AdmissionState, Error> {
+    let (app, site, visit) = (&visitor.here.app, &visitor.site, &visitor.visit);
+    let by_our_link = visitor.asked.contains_key("v");
+    let latest = Instant::now() + UNTIL_READ;
+    loop {
+        let state = desk::admission(app, site, visit, visitor.now).await?;
+        let is_online = matches!(state, AdmissionState::Connected { .. });
+        if !is_online || by_our_link || Instant::now() >= latest {
+            return Ok(state);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// A device that has an access is let in without asking.

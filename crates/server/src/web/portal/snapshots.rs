@@ -73,6 +73,7 @@ fn screens(language: Language) -> Vec<(&'static str, String)> {
     let say = sentences(language);
     vec![
         ("landing", html(&landing(language, false))),
+        ("landing-known", html(&known(language))),
         ("landing-wrong", html(&landing(language, true))),
         ("wait", html(&wait(language, &[(say.wait_look, true), (say.wait_moves, false)]))),
         ("wait-long", html(&wait(language, &[(say.wait_long, true)]))),
@@ -152,6 +153,11 @@ fn gateways(say: &Sentences) -> Vec<Gateway> {
             chosen: id.is_empty(),
         })
         .into()
+}
+
+fn known(language: Language) -> Landing {
+    let known = fill(sentences(language).pay_known, &[("phone", "…678")]);
+    Landing { phone_known: Some(known), ..landing(language, false) }
 }
 
 fn wait(language: Language, lines: &[(&str, bool)]) -> Wait {

@@ -12,9 +12,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use lango_domain::grant::State;
 use lango_store::Error;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How many receipts are shown.
 const RECEIPTS: usize = 5;
+/// How long it takes at most until a router that answers has been read again.
+const UNTIL_READ: Duration = Duration::from_secs(6);
 
 /// `GET /p/{router}/status`
 pub(crate) async fn show(visitor: Visitor) -> Response {
@@ -41,7 +45,7 @@ async fn holding(visitor: &Visitor) -> Result<Option<Holding>, Error> {
 fn known(visitor: &Visitor, holding: &Holding) -> Response {
     let say = visitor.say();
     let holds = visitor.visit.holds == Some(holding.stored.grant.id);
-    let online = holding.live.iter().any(|session| session.mac == visitor.visit.mac);
+    let online = is_online(visitor, holding);
     let may_connect =
         holds && !online && visitor.visit.mac.is_some() && desk::is_good(holding, &visitor.site);
     let receipts = holding.receipts.iter().rev().take(RECEIPTS).map(|receipt| Fact {
@@ -135,7 +139,28 @@ pub(crate) async fn leave(visitor: Visitor) -> Response {
         _ => return respond::go(&visitor.link("status")),
     };
     match desk::log_out(&visitor.here, &visitor.site, &holding, visitor.visit.mac).await {
-        Ok(()) => respond::go(&visitor.link_with("status", &[("left", "1")])),
+        Ok(()) => left(&visitor).await,
         Err(error) => visitor.fault(&error),
     }
+}
+
+/// Says that somebody is logged out once it is so: until the router has been read again, each page
+/// would call him online, and offer no way back.
+async fn left(visitor: &Visitor) -> Response {
+    let latest = Instant::now() + UNTIL_READ;
+    loop {
+        match holding(visitor).await {
+            Ok(Some(holding)) if is_online(visitor, &holding) => {}
+            Ok(_) => return respond::go(&visitor.link_with("status", &[("left", "1")])),
+            Err(error) => return visitor.fault(&error),
+        }
+        if Instant::now() >= latest {
+            return respond::go(&visitor.link("status"));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn is_online(visitor: &Visitor, holding: &Holding) -> bool {
+    holding.live.iter().any(|session| session.mac == visitor.visit.mac)
 }

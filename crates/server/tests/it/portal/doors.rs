@@ -170,3 +170,30 @@ async fn no_gateway_yet_is_said_and_nothing_is_lost() {
     let to = cafe.post(&buy, &[("plan", "nothing"), ("phone", "0712345678")]).await.leads_to();
     assert!(to.contains("wrong=plan"), "{to}");
 }
+
+#[tokio::test]
+async fn a_number_that_is_known_is_neither_asked_for_nor_told() {
+    let cafe = Cafe::opens().await;
+    let mpesa = cafe.takes_mpesa().await;
+    let (known, stranger) = (cafe.phone(1), cafe.phone(2));
+    let form = async |phone| {
+        let page = cafe.get(&cafe.door(phone, "")).await.page();
+        let plan = page.split("name=\"plan\" value=\"").nth(1).unwrap();
+        (form_of(&page, 0), plan.split('"').next().unwrap().to_owned())
+    };
+    let (buy, plan) = form(&known).await;
+    let to = cafe.post(&buy, &[("plan", &plan), ("phone", "0712345678")]).await.leads_to();
+    assert!(to.contains("/wait?"), "{to}");
+    mpesa.cancels("0712345678").await;
+    // A device that never bought here has to say a number.
+    let (theirs, plan) = form(&stranger).await;
+    let to = cafe.post(&theirs, &[("plan", &plan), ("phone", "")]).await.leads_to();
+    assert!(to.contains("wrong=phone"), "{to}");
+    // The other pays by the same phone; the page tells nobody more than how its number ends.
+    let page = cafe.get(&format!("{}&stay=1", cafe.door(&known, ""))).await.page();
+    assert!(page.contains("…678") && !page.contains("712345"), "{page}");
+    let to = cafe.post(&buy, &[("plan", &plan), ("phone", " ")]).await.leads_to();
+    assert!(to.contains("/wait?"), "{to}");
+    mpesa.rings("0712345678").await;
+    assert_eq!(mpesa.books("0712345678"), (2, 0));
+}

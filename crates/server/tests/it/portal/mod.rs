@@ -94,6 +94,12 @@ impl lango_router_sim::Clock for Real {
     }
 }
 
+impl lango_provider_sim::Clock for Real {
+    fn now_micros(&self) -> i64 {
+        self.0.now().micros()
+    }
+}
+
 impl Cafe {
     pub(crate) async fn opens() -> Cafe {
         Cafe::opens_by(RouterProtocol::Api).await

@@ -1,23 +1,100 @@
-//! A till: payments as the engine for money writes them, without a provider. What the portal shows of
-//! them is what is tested here.
+//! A till: payments as the engine for money writes them, without a provider; what the portal shows of
+//! them is what is tested by it. And M-Pesa's stand-in, where the whole way is walked.
 
-use super::{Cafe, Phone};
+use super::{Cafe, Phone, Real};
 use lango_domain::ids::{GatewayId, GrantId, MoneyId, PaymentId};
 use lango_domain::language::Language;
 use lango_domain::money::{Currency, Money};
 use lango_domain::payment::{Failure, FailureReason, PaymentState};
-use lango_domain::phone_number::PhoneNumber;
+use lango_domain::phone_number::{Country, PhoneNumber};
 use lango_domain::time::{Span, Timestamp};
+use lango_provider_sim::{Daraja, Owner, Prompt, Subscribers, daraja};
+use lango_server::operations::asked::By;
+use lango_server::operations::gateways::{NewGateway, add_gateway, provider_of, urls_of};
 use lango_store::Tx;
 use lango_store::gateways::Gateway;
 use lango_store::money_in::{Fate, MoneyIn};
 use lango_store::payments::Payment;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub(crate) const PAYER: &str = "+254712345678";
 
+/// M-Pesa, and the phones that it asks. Their owners do nothing by themselves.
+pub(crate) struct Mpesa {
+    people: Subscribers,
+    daraja: Daraja,
+}
+
+impl Mpesa {
+    /// The question on a phone, which may be on its way yet.
+    pub(crate) async fn rings(&self, number: &str) -> Prompt {
+        let begun = Instant::now();
+        loop {
+            if let Some(prompt) = self.people.pending_prompts(&abroad(number)).pop() {
+                return prompt;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(10), "{number} is asked nothing");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The PIN is typed; returns when M-Pesa has told us.
+    pub(crate) async fn approves(&self, number: &str) {
+        assert!(self.people.approve(self.rings(number).await.id));
+        self.people.settle().await;
+    }
+
+    pub(crate) async fn cancels(&self, number: &str) {
+        assert!(self.people.cancel(self.rings(number).await.id));
+        self.people.settle().await;
+    }
+
+    /// How often a phone was asked, and how many cents it has paid in all.
+    pub(crate) fn books(&self, number: &str) -> (usize, i64) {
+        let number = abroad(number);
+        let asked = self.daraja.pushes().iter().filter(|push| push.msisdn == number).count();
+        let paid = self.people.money_taken(&number);
+        (asked, paid.iter().map(|amount| amount.hundredths).sum())
+    }
+}
+
+fn abroad(number: &str) -> String {
+    format!("254{}", number.trim_start_matches('0'))
+}
+
 impl Cafe {
+    /// From now on money can be taken by M-Pesa.
+    pub(crate) async fn takes_mpesa(&self) -> Mpesa {
+        self.app.let_webhooks_be_private(true);
+        self.app.is_reached_at(self.url("").parse().unwrap());
+        let people = Subscribers::new(Arc::new(Real(self.app.clock().clone())));
+        people.everybody(Owner::Person);
+        let known = daraja::Settings { noisy_queries: false, ..daraja::Settings::default() };
+        let daraja = Daraja::start(&people, known.clone()).unwrap();
+        let settings = serde_json::json!({
+            "provider": "daraja",
+            "consumer_key": known.consumer_key,
+            "consumer_secret": known.consumer_secret,
+            "shortcode": "174379",
+            "passkey": known.passkey,
+            "base_url": daraja.base_url(),
+        });
+        let (tenant, name, now) = (self.tenant, "M-Pesa".to_owned(), self.now());
+        let new = NewGateway { tenant, name, currency: None, settings };
+        let gateway = add_gateway(&self.app, new, &By::cli(), now).await.unwrap();
+        let urls = urls_of(&self.app, &gateway).unwrap().unwrap();
+        provider_of(&self.app, &gateway).unwrap().register(&urls, now).await.unwrap();
+        Mpesa { people, daraja }
+    }
+
     /// A phone was asked for money, so long ago.
     pub(crate) async fn order(&self, phone: &Phone, ago: Span) -> PaymentId {
+        self.order_of(PAYER, phone, ago).await
+    }
+
+    /// The same with another number.
+    pub(crate) async fn order_of(&self, payer: &str, phone: &Phone, ago: Span) -> PaymentId {
         let now = self.now();
         let (tenant, router, id) = (self.tenant, self.router, self.app.id::<PaymentId>(now));
         let gateway = self.gateway().await;
@@ -33,7 +110,7 @@ impl Cafe {
             state: PaymentState::Pending,
             plan: self.hour().await,
             amount: Money::new(2_000, Currency::KES),
-            phone: PhoneNumber::from_e164(PAYER).unwrap(),
+            phone: PhoneNumber::parse(payer, Country::Ke).unwrap(),
             customer: None,
             renews: None,
             grant: None,
@@ -101,6 +178,15 @@ impl Cafe {
         assert!(self.app.store().write(keep).await.unwrap());
         self.settle(payment, PaymentState::Paid { receipt }, Some(grant)).await;
         grant
+    }
+
+    /// The same for what a phone is waiting for.
+    pub(crate) async fn pays_for(&self, phone: &Phone, receipt: &str) -> GrantId {
+        let (router, mac) = (self.router, lango_domain::mac_address::MacAddress::new(phone.mac.0));
+        let look =
+            async move |tx: &mut Tx<'_>| lango_store::payments::of_device(tx, router, &mac).await;
+        let payment = self.app.store().read(look).await.unwrap().unwrap();
+        self.pays(payment.id, receipt).await
     }
 
     pub(crate) async fn refuses(&self, payment: PaymentId, why: FailureReason) {

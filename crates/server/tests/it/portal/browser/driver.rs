@@ -1,5 +1,10 @@
 //! A phone's browser: Debian's Chromium behind its own driver, spoken to in WebDriver's JSON
 //! (W3C WebDriver, and `goog/cdp/execute` of ChromeDriver). Only this machine is in its world.
+//!
+//! Every wait has an end, and says then what is on the screen. WebDriver's own click is never used:
+//! before it touches, ChromeDriver waits for a timer inside the page, and where scripts are off no
+//! timer ever fires; it went on when the garbage was collected, after half a minute or never. Fingers
+//! and eyes therefore go by `Input.dispatchTouchEvent` and `Runtime.evaluate`, which need no timers.
 
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
@@ -8,20 +13,27 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard};
 
 /// One browser at a time: two on two cores are slow enough to fail by time alone.
 static TURN: Mutex<()> = Mutex::const_new(());
-/// The key under which WebDriver hands out elements.
-const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+/// Longer than this no command takes, not even a page on the worst line.
+const COMMAND: Duration = Duration::from_secs(25);
+/// Longer than this nobody waits for the next page.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long somebody looks for a thing on a page.
+const GLANCE: Duration = Duration::from_secs(10);
 
 /// What a browser is like.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     pub(crate) scripts: bool,
+    /// Cookies and storage together; the browser keeps neither apart from the other.
+    pub(crate) cookies: bool,
     pub(crate) width: u32,
     pub(crate) languages: &'static str,
 }
@@ -29,7 +41,7 @@ pub(crate) struct Kind {
 impl Default for Kind {
     /// A small phone with everything off that a mini-browser may not have.
     fn default() -> Kind {
-        Kind { scripts: false, width: 360, languages: "en" }
+        Kind { scripts: false, cookies: false, width: 360, languages: "en" }
     }
 }
 
@@ -42,6 +54,8 @@ pub(crate) struct Browser {
     /// How often something was tapped, and how many signs were typed.
     pub(crate) taps: usize,
     pub(crate) typed: usize,
+    /// Where it went, in order: the addresses of whole pages.
+    pub(crate) navigations: Vec<String>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -71,6 +85,7 @@ impl Browser {
             client,
             taps: 0,
             typed: 0,
+            navigations: Vec::new(),
             _turn: turn,
         };
         let made = browser.send("POST", "/session", capabilities(kind)).await;
@@ -79,10 +94,18 @@ impl Browser {
     }
 
     async fn send(&self, method: &str, path: &str, body: Value) -> Value {
-        self.try_send(method, path, body).await.unwrap_or_else(|told| panic!("{path}: {told}"))
+        match self.try_send(method, path, body).await {
+            Ok(value) => value,
+            Err(told) => panic!("{method} {path}: {told}\n{}", self.screen().await),
+        }
     }
 
     async fn try_send(&self, method: &str, path: &str, body: Value) -> Result<Value, Value> {
+        let answer = tokio::time::timeout(COMMAND, self.exchange(method, path, body)).await;
+        answer.unwrap_or_else(|_| Err(json!(format!("no answer in {COMMAND:?}"))))
+    }
+
+    async fn exchange(&self, method: &str, path: &str, body: Value) -> Result<Value, Value> {
         let body =
             if method == "GET" || method == "DELETE" { String::new() } else { body.to_string() };
         let request = Request::builder()
@@ -91,10 +114,10 @@ impl Browser {
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(body)))
             .unwrap();
-        let response = self.client.request(request).await.unwrap();
+        let response = self.client.request(request).await.map_err(|e| json!(e.to_string()))?;
         let ok = response.status().is_success();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        let mut told: Value = serde_json::from_slice(&body).unwrap();
+        let body = response.into_body().collect().await.map_err(|e| json!(e.to_string()))?;
+        let mut told: Value = serde_json::from_slice(&body.to_bytes()).unwrap();
         if ok { Ok(told["value"].take()) } else { Err(told) }
     }
 
@@ -102,12 +125,76 @@ impl Browser {
         self.send(method, &format!("/session/{}{path}", self.session), body).await
     }
 
+    /// Opens an address, and goes on when that page, or the one that it leads to, is there.
     pub(crate) async fn visit(&self, url: &str) {
+        self.leaves().await;
         self.ask("POST", "/url", json!({ "url": url })).await;
+        self.arrives(url).await;
+    }
+
+    /// Marks the page as one that is behind.
+    async fn leaves(&self) {
+        self.look("page", "document.left = 1").await;
+    }
+
+    /// Waits for a page without that mark.
+    async fn arrives(&self, by: &str) {
+        let begun = Instant::now();
+        let fresh = "document.left !== 1 && document.readyState !== 'loading'";
+        while self.try_look(fresh).await != Ok(Value::Bool(true)) {
+            let waited = begun.elapsed();
+            assert!(waited < PATIENCE, "{by} leads nowhere\n{}", self.screen().await);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until the page has asked for itself once more.
+    pub(crate) async fn comes_again(&self) {
+        self.leaves().await;
+        self.arrives("this page").await;
+    }
+
+    /// What an expression is on the page as it stands; an error while one page replaces another.
+    async fn try_look(&self, expression: &str) -> Result<Value, Value> {
+        let parameters = json!({ "expression": expression, "returnByValue": true });
+        let body = json!({ "cmd": "Runtime.evaluate", "params": parameters });
+        let path = format!("/session/{}/goog/cdp/execute", self.session);
+        let mut told = self.try_send("POST", &path, body).await?;
+        match told.get("exceptionDetails") {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(told["result"]["value"].take()),
+        }
+    }
+
+    /// Looks again and again until there is something to see.
+    async fn look(&self, what: &str, expression: &str) -> Value {
+        let begun = Instant::now();
+        loop {
+            let seen = self.try_look(expression).await;
+            match seen {
+                Ok(seen) if !seen.is_null() => return seen,
+                // A page that goes on by itself may do so just now.
+                _ if begun.elapsed() < GLANCE => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                seen => panic!("no {what} in {GLANCE:?}: {seen:?}\n{}", self.screen().await),
+            }
+        }
+    }
+
+    /// What a person would read out on the phone: address, heading, text.
+    pub(crate) async fn screen(&self) -> String {
+        const SCREEN: &str = "location.href + '\\n' + (document.querySelector('h1')?.innerText) \
+            + '\\n' + document.body.innerText";
+        let limit = Duration::from_secs(3);
+        match tokio::time::timeout(limit, self.try_look(SCREEN)).await {
+            Ok(Ok(seen)) => format!("on the screen: {}", seen.as_str().unwrap_or_default()),
+            seen => format!("the screen cannot be seen: {seen:?}"),
+        }
     }
 
     pub(crate) async fn url(&self) -> String {
-        self.ask("GET", "/url", Value::Null).await.as_str().unwrap().to_owned()
+        self.look("address", "location.href").await.as_str().unwrap().to_owned()
     }
 
     pub(crate) async fn heading(&self) -> String {
@@ -120,55 +207,66 @@ impl Browser {
     }
 
     pub(crate) async fn text(&self, css: &str) -> String {
-        for _ in 0..5 {
-            let element = self.find(css).await;
-            let path = format!("/session/{}/element/{element}/text", self.session);
-            // A page that goes on by itself may do so between the two.
-            if let Ok(text) = self.try_send("GET", &path, Value::Null).await {
-                return text.as_str().unwrap().to_owned();
-            }
-        }
-        panic!("{css} cannot be read");
+        let text = format!("{}?.innerText", element(css));
+        self.look(css, &text).await.as_str().unwrap().trim().to_owned()
     }
 
-    async fn find(&self, css: &str) -> String {
-        let found =
-            self.ask("POST", "/element", json!({ "using": "css selector", "value": css })).await;
-        found[ELEMENT].as_str().unwrap().to_owned()
+    pub(crate) async fn value(&self, css: &str) -> String {
+        self.look(css, &format!("{}?.value", element(css))).await.as_str().unwrap().to_owned()
     }
 
     pub(crate) async fn has(&self, css: &str) -> bool {
-        let found =
-            self.ask("POST", "/elements", json!({ "using": "css selector", "value": css })).await;
-        found.as_array().is_some_and(|found| !found.is_empty())
+        self.look(css, &format!("{} !== null", element(css))).await == true
     }
 
+    /// A finger on it, where it can be seen. What comes of it is not waited for.
     pub(crate) async fn tap(&mut self, css: &str) {
+        // Scrolls to it, and gives its middle if nothing lies above it there.
+        let middle = format!(
+            "(() => {{ const e = {}; if (!e) return null; e.scrollIntoView({{ block: 'center' }}); \
+             const r = e.getBoundingClientRect(); const x = r.x + r.width / 2, y = r.y + r.height / 2; \
+             const top = document.elementFromPoint(x, y); \
+             return top && (e.contains(top) || top.contains(e)) ? [x, y] : null; }})()",
+            element(css)
+        );
+        let middle = self.look(css, &middle).await;
         self.taps += 1;
-        let element = self.find(css).await;
-        self.ask("POST", &format!("/element/{element}/click"), json!({})).await;
+        let point = json!([{ "x": middle[0], "y": middle[1] }]);
+        self.touch("touchStart", point).await;
+        self.touch("touchEnd", json!([])).await;
     }
 
+    async fn touch(&self, what: &str, points: Value) {
+        self.tell("Input.dispatchTouchEvent", json!({ "type": what, "touchPoints": points })).await;
+    }
+
+    /// The same for what leads to another page: goes on when that is there.
+    pub(crate) async fn follow(&mut self, css: &str) {
+        self.leaves().await;
+        self.tap(css).await;
+        self.arrives(css).await;
+    }
+
+    /// Puts a text where another may have been, by the keyboard.
     pub(crate) async fn type_into(&mut self, css: &str, text: &str) {
         self.typed += text.chars().count();
-        let element = self.find(css).await;
-        self.ask("POST", &format!("/element/{element}/clear"), json!({})).await;
-        self.ask("POST", &format!("/element/{element}/value"), json!({ "text": text })).await;
+        let ready = format!("(e => e && (e.focus(), e.select(), true))({})", element(css));
+        self.look(css, &ready).await;
+        self.tell("Input.insertText", json!({ "text": text })).await;
+        assert_eq!(self.value(css).await, text, "{css} takes no text");
     }
 
     /// Waits until the address says so; nothing else is looked at, as a person looks at nothing else.
-    #[track_caller]
-    pub(crate) fn until(&self, part: &str) -> impl Future<Output = String> {
-        let (part, begun) = (part.to_owned(), Instant::now());
-        async move {
-            loop {
-                let url = self.url().await;
-                if url.contains(&part) {
-                    return url;
-                }
-                assert!(begun.elapsed() < Duration::from_secs(30), "{part} never came: {url}");
-                tokio::time::sleep(Duration::from_millis(20)).await;
+    pub(crate) async fn until(&self, part: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let url = self.url().await;
+            if url.contains(part) {
+                return url;
             }
+            let waited = begun.elapsed();
+            assert!(waited < PATIENCE, "{part} never came\n{}", self.screen().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
@@ -185,6 +283,22 @@ impl Browser {
         self.ask("POST", "/goog/cdp/execute", body).await
     }
 
+    /// The air is as bad as that, in kilobits a second and milliseconds there and back.
+    pub(crate) async fn throttle(&self, kilobits: f64, latency: f64) {
+        self.air(kilobits * 1_000.0 / 8.0, latency).await;
+    }
+
+    /// The air is clear.
+    pub(crate) async fn unthrottle(&self) {
+        self.air(-1.0, 0.0).await;
+    }
+
+    async fn air(&self, rate: f64, latency: f64) {
+        self.tell("Network.enable", json!({})).await;
+        let line = json!({ "offline": false, "latency": latency, "downloadThroughput": rate, "uploadThroughput": rate });
+        self.tell("Network.emulateNetworkConditions", line).await;
+    }
+
     pub(crate) async fn resize(&self, width: u32, height: u32) {
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": true });
@@ -197,7 +311,7 @@ impl Browser {
     }
 
     /// What went over the air since the last time, and that none of it went elsewhere.
-    pub(crate) async fn traffic(&self) -> Traffic {
+    pub(crate) async fn traffic(&mut self) -> Traffic {
         let log = self.ask("POST", "/se/log", json!({ "type": "performance" })).await;
         let mut traffic = Traffic::default();
         for line in log.as_array().unwrap() {
@@ -208,12 +322,26 @@ impl Browser {
                 let ours = url.starts_with("http://127.0.0.1") || !url.starts_with("http");
                 assert!(ours || told["type"] == "Document", "something was loaded from {url}");
                 traffic.requests += 1;
+                // An answer that only leads on weighs too.
+                let before = &told["redirectResponse"]["encodedDataLength"];
+                traffic.bytes += before.as_f64().unwrap_or_default() as u64;
+            }
+            if method == "Page.frameNavigated" && told["frame"].get("parentId").is_none() {
+                self.navigations.push(told["frame"]["url"].as_str().unwrap().to_owned());
             }
             if method == "Network.loadingFinished" {
                 traffic.bytes += told["encodedDataLength"].as_f64().unwrap_or_default() as u64;
             }
         }
         traffic
+    }
+
+    /// Complaints of the browser: scripts that failed, and what the page's own policy forbids.
+    pub(crate) async fn complaints(&self) -> Vec<String> {
+        let log = self.ask("POST", "/se/log", json!({ "type": "browser" })).await;
+        let of = |line: &Value| line["message"].as_str().unwrap_or_default().to_owned();
+        let complaints = log.as_array().unwrap().iter().map(of);
+        complaints.filter(|line| !line.contains("favicon.ico")).collect()
     }
 
     pub(crate) async fn keep_picture(&self, name: &str) {
@@ -226,22 +354,50 @@ impl Browser {
         std::fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
 
-    /// The sheet is closed: whatever the browser knew is gone.
+    /// How many cookies the browser was given and kept.
+    pub(crate) async fn cookies(&self) -> usize {
+        let all = self.tell("Network.getAllCookies", json!({})).await;
+        all["cookies"].as_array().unwrap().len()
+    }
+
+    /// The browser is no longer needed.
     pub(crate) async fn close(self) {
         let path = format!("/session/{}", self.session);
         let _ = self.try_send("DELETE", &path, Value::Null).await;
     }
+
+    /// The sheet is closed and opened again, with nothing left of before.
+    pub(crate) async fn reopen(&mut self, kind: Kind) {
+        let path = format!("/session/{}", self.session);
+        let _ = self.try_send("DELETE", &path, Value::Null).await;
+        let made = self.send("POST", "/session", capabilities(kind)).await;
+        self.session = made["sessionId"].as_str().unwrap().to_owned();
+    }
 }
 
 impl Drop for Browser {
+    /// A driver that is killed leaves its browser behind; asked to stop, it takes it along.
     fn drop(&mut self) {
+        let place = self.address.trim_start_matches("http://");
+        if let Ok(mut stream) = TcpStream::connect(place) {
+            let limit = Some(Duration::from_secs(5));
+            let _ = stream.set_read_timeout(limit);
+            let _ = write!(stream, "GET /shutdown HTTP/1.1\r\nHost: {place}\r\n\r\n");
+            let _ = stream.read(&mut [0; 64]);
+        }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
 }
 
+/// The first of its kind on the page, or null.
+fn element(css: &str) -> String {
+    format!("document.querySelector({})", Value::from(css))
+}
+
 fn capabilities(kind: Kind) -> Value {
-    let scripts = if kind.scripts { 1 } else { 2 };
+    let allowed = |is| if is { 1 } else { 2 };
+    let (scripts, cookies) = (allowed(kind.scripts), allowed(kind.cookies));
     let options = json!({
         "args": [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
@@ -252,8 +408,7 @@ fn capabilities(kind: Kind) -> Value {
         ],
         "prefs": {
             "profile.managed_default_content_settings.javascript": scripts,
-            // Cookies and storage together.
-            "profile.default_content_setting_values.cookies": 2,
+            "profile.default_content_setting_values.cookies": cookies,
             "intl.accept_languages": kind.languages,
         },
         "mobileEmulation": {
@@ -265,8 +420,8 @@ fn capabilities(kind: Kind) -> Value {
         "browserName": "chrome",
         "goog:chromeOptions": options,
         "goog:loggingPrefs": { "performance": "ALL", "browser": "ALL" },
-        // The wait page loads itself again: who waits for the end of that waits for ever.
-        "pageLoadStrategy": "eager",
+        // Pages are waited for here, where it is known which: the driver would wait for any.
+        "pageLoadStrategy": "none",
         "timeouts": { "script": 30_000, "pageLoad": 20_000 },
     } } })
 }

@@ -4,7 +4,11 @@
 
 use super::driver::{Browser, Kind};
 use super::home;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 const AXE: &str = "const done = arguments[0]; axe.run(document, { runOnly: { type: 'tag', values: \
@@ -15,6 +19,13 @@ const SMALL: &str = "return [...document.querySelectorAll('a,button,input')].fil
     const t = e.type === 'radio' ? e.closest('label') : e; const r = t.getBoundingClientRect(); \
     const least = e.matches('button,.g,input') ? 48 : 24; \
     return r.height < least - 0.5 || r.width < 24; }).map(e => e.outerHTML);";
+/// What a mini-browser has no way to do, or does badly.
+const BEYOND: &str = "return [...document.querySelectorAll('[target],[download],[onclick],script, \
+    iframe,img,link,object,input[maxlength]')].concat([...document.querySelectorAll('[href]')].filter( \
+    e => !['http:', 'https:', 'file:', 'tel:'].includes(new URL(e.href).protocol))) \
+    .map(e => e.outerHTML);";
+/// What fits into the first packets of a connection.
+const BUDGET: usize = 14 * 1_024;
 const WIDTH: &str = "return document.documentElement.scrollWidth;";
 
 /// The snapshots with their style, and without going on by themselves.
@@ -38,8 +49,15 @@ fn screens() -> Vec<(String, PathBuf)> {
         screens.push((name, place.canonicalize().unwrap()));
     }
     screens.sort();
-    assert_eq!(screens.len(), 16 * 3, "a screen has no snapshot in a language");
+    assert_eq!(screens.len(), 17 * 3, "a screen has no snapshot in a language");
     screens
+}
+
+/// What goes over the air for a page, without its headers.
+fn weight(file: &Path) -> usize {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&std::fs::read(file).unwrap()).unwrap();
+    encoder.finish().unwrap().len()
 }
 
 fn listed(told: &Value) -> Vec<String> {
@@ -51,8 +69,14 @@ async fn goal_8_everybody_can_use_every_screen() {
     let axe = home().join("npm/node_modules/axe-core/axe.min.js");
     let axe = std::fs::read_to_string(axe).expect("axe is missing: run scripts/test-browser");
     let browser = Browser::open(Kind { scripts: true, ..Kind::default() }).await;
-    let mut faults = Vec::new();
+    let (mut faults, mut weights) = (Vec::new(), BTreeMap::new());
     for (name, file) in screens() {
+        let weight = weight(&file);
+        if weight > BUDGET {
+            faults.push(format!("{name}: {weight} bytes"));
+        }
+        let heaviest = weights.entry(name.split('.').next().unwrap().to_owned()).or_insert(0);
+        *heaviest = weight.max(*heaviest);
         browser.resize(360, 640).await;
         browser.visit(&format!("file://{}", file.display())).await;
         browser.run(&axe).await;
@@ -66,13 +90,16 @@ async fn goal_8_everybody_can_use_every_screen() {
         }
         let small = listed(&browser.run(SMALL).await);
         faults.extend(small.into_iter().map(|fault| format!("{name}: too small: {fault}")));
+        let beyond = listed(&browser.run(BEYOND).await);
+        faults.extend(beyond.into_iter().map(|fault| format!("{name}: no sheet has: {fault}")));
         browser.resize(320, 640).await;
         let width = browser.run(WIDTH).await.as_u64().unwrap();
         if width > 320 {
             faults.push(format!("{name}: {width} pixels wide on a screen of 320"));
         }
     }
-    println!("axe, 48 screens in two themes: {} faults", faults.len());
+    println!("bytes with gzip, budget {BUDGET}: {weights:?}");
+    println!("axe, 51 screens in two themes: {} faults", faults.len());
     assert_eq!(faults, Vec::<String>::new());
     browser.close().await;
 }
