@@ -15,7 +15,7 @@ const AXE: &str = "const done = arguments[0]; axe.run(document, { runOnly: { typ
     ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] } }).then(told => \
     done(told.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | '))));";
 /// What can be tapped and is smaller than 24 pixels; and buttons and fields below 48.
-const SMALL: &str = "return [...document.querySelectorAll('a,button,input')].filter(e => { \
+const SMALL: &str = "return [...document.querySelectorAll('a,button,input:not([type=hidden])')].filter(e => { \
     const t = e.type === 'radio' ? e.closest('label') : e; const r = t.getBoundingClientRect(); \
     const least = e.matches('button,.g,input') ? 48 : 24; \
     return r.height < least - 0.5 || r.width < 24; }).map(e => e.outerHTML);";
