@@ -385,6 +385,8 @@ pub(crate) type Visit<'v> = &'v mut (dyn FnMut(&Row<'_>) -> Result<()> + Send);
 pub struct Tx<'t> {
     seat: Seat<'t>,
     failed: bool,
+    /// Statements were run that are not counted as changes of rows.
+    has_batched: bool,
     wakes: BTreeSet<Topic>,
 }
 
@@ -403,7 +405,7 @@ impl fmt::Debug for Tx<'_> {
 
 impl<'t> Tx<'t> {
     fn new(seat: Seat<'t>) -> Self {
-        Self { seat, failed: false, wakes: BTreeSet::new() }
+        Self { seat, failed: false, has_batched: false, wakes: BTreeSet::new() }
     }
 
     /// All rows.
@@ -492,6 +494,7 @@ impl<'t> Tx<'t> {
     /// Runs several statements without arguments, such as a migration.
     pub(crate) async fn batch(&mut self, name: &str, text: &str) -> Result<()> {
         self.refuse_after_failure()?;
+        self.has_batched = true;
         let done = match &mut self.seat {
             Seat::Lite(connection) => sqlite::batch(connection, name, text),
             Seat::Pg(seat) => seat.batch(name, text).await,
