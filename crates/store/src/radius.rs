@@ -243,6 +243,8 @@ const BY_IDS: Sql = session!(
     "id = ANY (ARRAY(SELECT value::bigint FROM json_array_elements_text($1::json) value))"
 );
 const OPEN_ON: Sql = session!("router_id = $1 AND ended_at IS NULL");
+const SOME_OPEN_ON: Sql =
+    session!("router_id = $1 AND ended_at IS NULL AND started_at <= $2 LIMIT $3");
 const OPEN_OF_GRANT: Sql = session!("router_id = $1 AND grant_id = $2 AND ended_at IS NULL");
 /// By way of `sessions`, where the open ones are found by their grant.
 const OPEN_OF_GRANTS: Sql = session!(
@@ -436,6 +438,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     BY_KEYS,
     BY_IDS,
     OPEN_ON,
+    SOME_OPEN_ON,
     OPEN_OF_GRANT,
     OPEN_OF_GRANTS,
     STALE,
@@ -489,6 +492,16 @@ pub async fn open_of_grants(
 /// The sessions that last on a NAS, in no order.
 pub async fn open_on(tx: &mut Tx<'_>, router: RouterId) -> Result<Vec<RadiusSession>, Error> {
     tx.all(OPEN_ON, &args![router]).await
+}
+
+/// Some of the sessions that last on a NAS and began by then.
+pub async fn some_open_on(
+    tx: &mut Tx<'_>,
+    router: RouterId,
+    began_by: Timestamp,
+    most: i64,
+) -> Result<Vec<RadiusSession>, Error> {
+    tx.all(SOME_OPEN_ON, &args![router, began_by, most]).await
 }
 
 /// A grant's sessions that last on a NAS, in no order.

@@ -62,6 +62,7 @@ const HOT: &[(&str, &str)] = &[
     ("enforcements::LONG_OVER", "enforcements_over"),
     ("radius::BY_KEYS", "radius_sessions_by_key"),
     ("radius::OPEN_ON", "radius_sessions_open"),
+    ("radius::SOME_OPEN_ON", "radius_sessions_open"),
     ("radius::OPEN_OF_GRANT", "radius_sessions_open"),
     ("radius::OPEN_OF_GRANTS", "sessions_open_by_grant"),
     ("radius::STALE", "radius_sessions_stale"),

@@ -135,8 +135,23 @@ pub(super) async fn run(app: App, pages: Pages, reservations: Arc<Reservations>)
         if receiver.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
+        if let Err(error) = reset_all(&app, &batch).await {
+            tracing::warn!(%error, "sessions of a NAS that was started anew are not closed; NASes tell again");
+            continue;
+        }
         write_all(&app, batch, &reservations, &mut memory).await;
     }
+}
+
+/// Closes what NASes had before they were started anew. What was told of it in this very batch is left
+/// to the batch.
+async fn reset_all(app: &App, batch: &[Page]) -> Result<(), Error> {
+    for page in batch {
+        if let Told::Reset { router, at } = page.told {
+            write::reset(app, router, at).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a batch. If the database refuses it for what is in it, it is halved until what is refused

@@ -72,6 +72,30 @@ async fn write_with(
         .await
 }
 
+/// How many sessions are closed together. Everybody else who writes waits for so long.
+const CLOSED_TOGETHER: usize = 1_000;
+
+/// A NAS was started anew: closes what began there before. Of a NAS with 50,000 sessions not all at
+/// once; what is left when we break down is closed when it tells again.
+///
+/// # Errors
+/// A fault of the store; some may be closed.
+pub(super) async fn reset(app: &App, router: RouterId, at: Timestamp) -> Result<(), Error> {
+    loop {
+        let (desk, now) = (app.clone(), app.clock().now());
+        let most = CLOSED_TOGETHER as i64;
+        let close_some = async move |tx: &mut Tx<'_>| {
+            let open = lango_store::radius::some_open_on(tx, router, at, most).await?;
+            let closed = open.len();
+            close(tx, &desk, open, RESET, |session| session.updated_at.min(now), now).await?;
+            Ok(closed)
+        };
+        if app.store().write(close_some).await? < CLOSED_TOGETHER {
+            return Ok(());
+        }
+    }
+}
+
 /// Closes sessions for a reason of ours, or opens them again, and tells the domain.
 ///
 /// # Errors
