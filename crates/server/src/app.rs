@@ -1,5 +1,6 @@
 //! What is built once and handed to everybody: the store, the clock, the key, the numbers.
 
+use crate::cashier::postbox::Postbox;
 use crate::clock::Clock;
 use crate::config::public_url::PublicUrl;
 use crate::feed::Feed;
@@ -42,6 +43,7 @@ struct Shared {
     links: Links,
     smpp: smpp::Sessions,
     public_url: OnceLock<PublicUrl>,
+    postbox: Postbox,
 }
 
 impl App {
@@ -69,6 +71,7 @@ impl App {
             links,
             smpp: smpp::Sessions::default(),
             public_url: OnceLock::new(),
+            postbox: Postbox::default(),
         }))
     }
 
@@ -128,6 +131,11 @@ impl App {
     /// It was sealed with another key.
     pub fn open_webhook(&self, webhook: WebhookId, sealed: &[u8]) -> Result<Vec<u8>, Error> {
         self.0.key.open(&format!("secret of {webhook}"), sealed)
+    }
+
+    /// Where messages of payment providers are handed in.
+    pub(crate) fn postbox(&self) -> &Postbox {
+        &self.0.postbox
     }
 
     /// The sessions with message centres.

@@ -203,6 +203,20 @@ impl Error {
         matches!(self, Self::Retry { .. })
     }
 
+    /// Whether it is the database's trouble, not that of what was to be written: the same may be
+    /// written later.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(
+            self,
+            Self::Retry { .. }
+                | Self::Uncertain { .. }
+                | Self::Full { .. }
+                | Self::Unreachable { .. }
+                | Self::Closed
+        )
+    }
+
     /// The unique rule that was hit, if this is a conflict.
     #[must_use]
     pub fn unique(&self) -> Option<&Unique> {

@@ -1,7 +1,7 @@
 //! Gateways: a business's accounts with payment providers, and the tokens by which we are let in.
 
-use crate::{Error, FromRow, Row, Sql, Tx, args, sql};
-use lango_domain::ids::{GatewayId, TenantId};
+use crate::{Error, FromRow, Row, Sql, Store, Tx, args, sql};
+use lango_domain::ids::{GatewayId, PaymentId, TenantId};
 use lango_domain::money::Currency;
 use lango_domain::time::Timestamp;
 
@@ -63,6 +63,21 @@ impl FromRow for Gateway {
     }
 }
 
+/// Who is behind a path by which we are told of money.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Behind {
+    /// Who tells it.
+    pub gateway: Gateway,
+    /// The payment whose own path it is.
+    pub payment: Option<PaymentId>,
+}
+
+impl FromRow for Behind {
+    fn from_row(row: &Row<'_>) -> Result<Self, Error> {
+        Ok(Behind { gateway: Gateway::from_row(row)?, payment: row.get(16)? })
+    }
+}
+
 /// What a gateway is let in by.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProviderToken {
@@ -98,10 +113,15 @@ const BY_ID: Sql = sql!(
      removed_at, compared_until, compare_at, last_error, last_error_at, version FROM gateways \
      WHERE id = $1"
 );
-const BY_DOOR: Sql = sql!(
-    "SELECT id, tenant_id, name, provider, currency, settings, door, door_hash, place, created_at, \
-     removed_at, compared_until, compare_at, last_error, last_error_at, version FROM gateways \
-     WHERE door_hash = $1"
+// The path of one charge, or the gateway's own.
+const BEHIND: Sql = sql!(
+    "SELECT g.id, g.tenant_id, g.name, g.provider, g.currency, g.settings, g.door, g.door_hash, \
+     g.place, g.created_at, g.removed_at, g.compared_until, g.compare_at, g.last_error, \
+     g.last_error_at, g.version, p.id FROM payments p JOIN gateways g ON g.id = p.gateway_id \
+     WHERE p.door_hash = $1 UNION ALL \
+     SELECT id, tenant_id, name, provider, currency, settings, door, door_hash, place, created_at, \
+     removed_at, compared_until, compare_at, last_error, last_error_at, version, \
+     CAST(NULL AS BIGINT) FROM gateways WHERE door_hash = $1"
 );
 const CHANGE: Sql = sql!(
     "UPDATE gateways SET name = $1, settings = $2, place = $3, removed_at = $4, compare_at = $5, \
@@ -142,7 +162,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     INSERT,
     OF_TENANT,
     BY_ID,
-    BY_DOOR,
+    BEHIND,
     CHANGE,
     DUE,
     NEXT,
@@ -188,9 +208,13 @@ pub async fn find(tx: &mut Tx<'_>, id: GatewayId) -> Result<Option<Gateway>, Err
     tx.optional(BY_ID, &args![id]).await
 }
 
-/// The one that tells us of money by this path.
-pub async fn by_door(tx: &mut Tx<'_>, hash: &[u8]) -> Result<Option<Gateway>, Error> {
-    tx.optional(BY_DOOR, &args![hash]).await
+/// Who tells us of money by a path, of whose end this is the hash. In a single statement: a provider
+/// waits for it.
+///
+/// # Errors
+/// A fault of the store.
+pub async fn behind(store: &Store, hash: &[u8]) -> Result<Option<Behind>, Error> {
+    store.optional(BEHIND, &args![hash]).await
 }
 
 /// Writes a changed gateway back. Its version must be as read and grows by one.

@@ -150,7 +150,6 @@ const NEXT: Sql = sql!(
 );
 const BY_ID: Sql = select!("WHERE id = $1");
 const RINGING: Sql = select!("WHERE ringing = $1 AND tenant_id = $2");
-const BY_DOOR: Sql = select!("WHERE door_hash = $1");
 const BY_PROVIDER_ID: Sql = select!("WHERE provider_id = $1 AND gateway_id = $2");
 const BY_REFERENCE: Sql = select!("WHERE reference = $1 AND gateway_id = $2");
 const OF_DEVICE: Sql = select!("WHERE router_id = $1 AND mac = $2 ORDER BY id DESC LIMIT 1");
@@ -177,7 +176,6 @@ pub(crate) const STATEMENTS: &[Sql] = &[
     NEXT,
     BY_ID,
     RINGING,
-    BY_DOOR,
     BY_PROVIDER_ID,
     BY_REFERENCE,
     OF_DEVICE,
@@ -285,11 +283,6 @@ pub async fn ringing(
     phone: &PhoneNumber,
 ) -> Result<Option<Payment>, Error> {
     tx.optional(RINGING, &args![phone, tenant]).await
-}
-
-/// The one whose path ends so.
-pub async fn by_door(tx: &mut Tx<'_>, hash: &[u8]) -> Result<Option<Payment>, Error> {
-    tx.optional(BY_DOOR, &args![hash]).await
 }
 
 /// The one that the provider calls so.

@@ -8,6 +8,7 @@
 mod charge;
 mod comparison;
 mod letter;
+pub(crate) mod postbox;
 
 use crate::app::App;
 use crate::observe::pulse::Engine;

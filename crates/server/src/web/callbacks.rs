@@ -18,11 +18,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
-use lango_domain::ids::PaymentId;
 use lango_domain::time::Timestamp;
-use lango_store::gateways::Gateway;
+use lango_store::gateways::{self, Gateway};
 use lango_store::inbox::Letter;
-use lango_store::{Error, Tx};
 
 /// More is no message of a provider.
 const LARGEST: usize = 64 * 1_024;
@@ -61,10 +59,13 @@ async fn from_provider(
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let app = &here.app;
-    let whose = match whose(app, &secret).await {
+    let whose = match gateways::behind(app.store(), &app.door_hash(&secret)).await {
         Ok(Some(whose)) if whose.gateway.provider == provider => whose,
         Ok(_) => return Problem::no_such_path().into_response(),
-        Err(error) => return not_kept(&error),
+        Err(error) => {
+            tracing::error!(%error, "whose a message of a payment provider is could not be read");
+            return not_kept();
+        }
     };
     let now = app.clock().now();
     let letter = Letter {
@@ -81,8 +82,8 @@ async fn from_provider(
         attempt: 0,
         outcome: None,
     };
-    if let Err(error) = keep(app, letter.clone()).await {
-        return not_kept(&error);
+    if !app.postbox().keep(app.store(), letter.clone()).await {
+        return not_kept();
     }
     let is_accepted = match door {
         Door::C2bValidate => may_pay(app, &whose.gateway, &letter, now).await,
@@ -99,37 +100,8 @@ async fn from_provider(
     }
 }
 
-/// Whose path it is.
-struct Whose {
-    gateway: Gateway,
-    payment: Option<PaymentId>,
-}
-
-async fn whose(app: &App, secret: &str) -> Result<Option<Whose>, Error> {
-    let hash = app.door_hash(secret);
-    app.store()
-        .read(async move |tx: &mut Tx<'_>| {
-            if let Some(payment) = lango_store::payments::by_door(tx, &hash).await? {
-                let gateway = lango_store::gateways::find(tx, payment.gateway).await?;
-                return Ok(gateway.map(|gateway| Whose { gateway, payment: Some(payment.id) }));
-            }
-            let gateway = lango_store::gateways::by_door(tx, &hash).await?;
-            Ok(gateway.map(|gateway| Whose { gateway, payment: None }))
-        })
-        .await
-}
-
-async fn keep(app: &App, letter: Letter) -> Result<(), Error> {
-    app.store()
-        .write(async move |tx: &mut Tx<'_>| {
-            lango_store::inbox::put(tx, std::slice::from_ref(&letter)).await
-        })
-        .await
-}
-
 /// It was not kept, so it must not be told that it was: some providers try again.
-fn not_kept(error: &Error) -> Response {
-    tracing::error!(%error, "a message of a payment provider could not be kept");
+fn not_kept() -> Response {
     StatusCode::SERVICE_UNAVAILABLE.into_response()
 }
 

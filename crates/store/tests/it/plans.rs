@@ -82,7 +82,7 @@ const HOT: &[(&str, &str)] = &[
     ("payments::CLAIM", "payments_due"),
     ("payments::WAITING", "payments_due"),
     ("payments::NEXT", "payments_due"),
-    ("payments::BY_DOOR", "payments_by_door"),
+    ("gateways::BEHIND", "payments_by_door"),
     ("payments::BY_PROVIDER_ID", "payments_by_provider_id"),
     ("payments::OF_DEVICE", "payments_of_device"),
     ("payments::OF_PHONE", "payments_of_phone"),

@@ -170,7 +170,7 @@ async fn write_all(app: &App, batch: Vec<Page>, reservations: &Reservations, mem
         };
         failures += 1;
         // What is dropped below was not written: its senders go too, and nobody is acknowledged.
-        if is_passing(&error) || failures > MOST_FAILURES {
+        if error.is_passing() || failures > MOST_FAILURES {
             tracing::warn!(%error, "reports are not written; NASes tell again");
             return;
         }
@@ -184,18 +184,6 @@ async fn write_all(app: &App, batch: Vec<Page>, reservations: &Reservations, mem
         // The earlier half is next: reports keep their order.
         waiting.extend([later, pages]);
     }
-}
-
-/// Whether it is the database's trouble, not that of what was to be written.
-fn is_passing(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Retry { .. }
-            | Error::Uncertain { .. }
-            | Error::Full { .. }
-            | Error::Unreachable { .. }
-            | Error::Closed
-    )
 }
 
 /// Places that were promised to these sessions are counted by their reports now.
