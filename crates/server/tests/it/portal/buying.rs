@@ -2,6 +2,7 @@
 //! answers: what is offered to whom, who is asked for money, how often, and what it adds to.
 
 use super::{Answer, Cafe, Phone, form_of};
+use crate::paybill;
 use lango_domain::grant::State;
 use lango_domain::hours::Week;
 use lango_domain::ids::{CustomerId, GatewayId, GrantId, PlanId, PostingId};
@@ -45,17 +46,7 @@ impl Market {
         cafe.app.is_reached_at(cafe.url("").parse().unwrap());
         cafe.app.let_webhooks_be_private(true);
         let market = Market { cafe, people, daraja };
-        let known = daraja::Settings::default();
-        market
-            .add(
-                "M-Pesa",
-                serde_json::json!({
-                    "provider": "daraja", "consumer_key": known.consumer_key,
-                    "consumer_secret": known.consumer_secret, "shortcode": "174379",
-                    "passkey": known.passkey, "base_url": market.daraja.base_url(),
-                }),
-            )
-            .await;
+        market.add("M-Pesa", paybill::settings(&market.daraja, None)).await;
         market.owner(E164, Owner::Approves { after: Duration::from_millis(50) });
         market
     }
