@@ -3,6 +3,8 @@
 //! Pictures of every screen are left in `target/test-browser/pictures`.
 
 mod driver;
+mod eyes;
+mod keyboard;
 mod purchase;
 mod screens;
 
