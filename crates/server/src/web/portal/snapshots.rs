@@ -78,9 +78,11 @@ fn screens(language: Language) -> Vec<(&'static str, String)> {
         ("landing-known", html(&known(language))),
         ("landing-wrong", html(&landing(language, true))),
         ("wait", html(&wait(language, &[(say.wait_look, true), (say.wait_moves, false)]))),
+        ("wait-slow", slow_wait(language)),
         ("wait-long", html(&wait(language, &[(say.wait_long, true)]))),
         ("failed", failed(language)),
         ("connecting", html(&connecting(language, None))),
+        ("connecting-slow", slow_connecting(language)),
         (
             "hand-over",
             html(&connecting(language, Some("http://10.5.50.1/login?username=a&password=b"))),
@@ -193,6 +195,12 @@ fn wait(language: Language, lines: &[(&str, bool)]) -> Wait {
     }
 }
 
+fn slow_wait(language: Language) -> String {
+    let say = sentences(language);
+    let page = wait(language, &[(say.wait_look, true), (say.wait_slow, false)]);
+    html(&Wait { again: Some(link("again")), ..page })
+}
+
 fn failed(language: Language) -> String {
     let say = sentences(language);
     let page = wait(language, &[(say.failed_cancelled, true)]);
@@ -211,6 +219,12 @@ fn connecting(language: Language, to: Option<&str>) -> Connecting {
         code: None,
         link: to.map(str::to_owned),
     }
+}
+
+fn slow_connecting(language: Language) -> String {
+    let text = sentences(language).connecting_slow.to_owned();
+    let code = Some("ABCD-EFGH".to_owned());
+    html(&Connecting { text, code, ..connecting(language, None) })
 }
 
 fn online(language: Language) -> String {
