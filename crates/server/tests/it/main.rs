@@ -19,6 +19,7 @@ mod freeradius;
 mod harness;
 mod listener;
 mod messages;
+mod paybill;
 mod payments;
 mod portal;
 mod radius;

@@ -6,7 +6,7 @@ use crate::web::portal::desk::{self, Holding};
 use crate::web::portal::pages::{Connecting, Move, Online, Onward};
 use crate::web::portal::respond;
 use crate::web::portal::sentences::fill;
-use crate::web::portal::status::{devices, facts};
+use crate::web::portal::status::{devices, facts_online};
 use crate::web::portal::visitor::{Reason, Visitor};
 use crate::web::portal::words;
 use axum::http::{StatusCode, header};
@@ -175,7 +175,7 @@ async fn online_now(visitor: &Visitor) -> Result<Response, Error> {
     }
     let page = Online {
         frame: visitor.frame(visitor.say().online_title),
-        facts: facts(visitor, &holding),
+        facts: facts_online(visitor, &holding),
         code: shown_code(visitor, &holding),
         more_devices: holding.stored.grant.terms.devices.get() > 1,
         onward: onward(visitor),

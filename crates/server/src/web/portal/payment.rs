@@ -172,7 +172,6 @@ pub(crate) async fn wait(visitor: Visitor) -> Response {
 }
 
 fn page(visitor: &Visitor, order: &Order) -> Wait {
-    let say = visitor.say();
     let waited = visitor.now.since(order.since);
     let open = matches!(order.state, OrderState::Waiting | OrderState::Silent);
     let long = waited >= LONG || order.state == OrderState::Silent;
@@ -185,7 +184,7 @@ fn page(visitor: &Visitor, order: &Order) -> Wait {
     let again = open && waited >= SLOW && !long && order.phone.is_some();
     Wait {
         frame: frame(visitor, order, if long { SELDOM } else { EVERY }),
-        lines: lines(order, waited, long, say),
+        lines: lines(visitor, order, waited, long),
         amount: words::amount(order.amount),
         plan: order.plan_name.clone(),
         order: order.code.clone(),
@@ -203,14 +202,16 @@ fn frame(visitor: &Visitor, order: &Order, every: u8) -> Frame {
 }
 
 /// The same words for as long as nothing changes: then the page need not be sent again.
-fn lines(order: &Order, waited: Span, long: bool, say: &Sentences) -> Vec<Line> {
+fn lines(visitor: &Visitor, order: &Order, waited: Span, long: bool) -> Vec<Line> {
+    let (say, home) = (visitor.say(), visitor.site.tenant.country);
     let strong = |text: &str| Line { text: text.to_owned(), strong: true };
     match order.state {
         OrderState::Failed(why) => vec![strong(refusal(why, say))],
         OrderState::Review => vec![strong(say.review)],
         _ if long => vec![strong(say.wait_long)],
         _ => {
-            let phone = order.phone.as_ref().map(words::masked).unwrap_or_default();
+            let phone =
+                order.phone.as_ref().map(|phone| words::masked(phone, home)).unwrap_or_default();
             let look = strong(&fill(say.wait_look, &[("phone", &phone)]));
             let then = if waited >= SLOW { say.wait_slow } else { say.wait_moves };
             vec![look, Line { text: then.to_owned(), strong: false }]

@@ -100,7 +100,10 @@ pub(crate) async fn sent(visitor: Visitor) -> Response {
     let say = visitor.say();
     let page = Sent {
         frame: visitor.frame(say.sent_title),
-        text: fill(say.sent_text, &[("phone", &words::masked(&phone))]),
+        text: fill(
+            say.sent_text,
+            &[("phone", &words::masked(&phone, visitor.site.tenant.country))],
+        ),
         voucher: VoucherForm {
             action: visitor.link("voucher"),
             code: String::new(),

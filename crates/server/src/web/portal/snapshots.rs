@@ -7,8 +7,10 @@
 use crate::web::portal::pages::*;
 use crate::web::portal::respond::{STYLE, gzip, html};
 use crate::web::portal::sentences::{Sentences, fill, sentences};
+use crate::web::portal::words;
 use askama::Template;
 use lango_domain::language::Language;
+use lango_domain::phone_number::{Country, PhoneNumber};
 use std::path::Path;
 
 /// What fits into the first packets of a connection.
@@ -76,9 +78,11 @@ fn screens(language: Language) -> Vec<(&'static str, String)> {
         ("landing-known", html(&known(language))),
         ("landing-wrong", html(&landing(language, true))),
         ("wait", html(&wait(language, &[(say.wait_look, true), (say.wait_moves, false)]))),
+        ("wait-slow", slow_wait(language)),
         ("wait-long", html(&wait(language, &[(say.wait_long, true)]))),
         ("failed", failed(language)),
         ("connecting", html(&connecting(language, None))),
+        ("connecting-slow", slow_connecting(language)),
         (
             "hand-over",
             html(&connecting(language, Some("http://10.5.50.1/login?username=a&password=b"))),
@@ -110,16 +114,16 @@ fn landing(language: Language, wrong: bool) -> Landing {
         frame: Frame { offers_plans: false, ..frame(language, say.plans_title) },
         notices: wrongly(say.notice_router.to_owned()).into_iter().collect(),
         offers: vec![
-            offer("p1", "Saa moja", say.hour_1.to_owned(), "KSh 20", false),
-            offer("p2", "Half <b>day</b>", hours("12"), "KSh 50", wrong),
-            offer("p3", "Siku", hours("24"), "KSh 80", false),
-            offer("p4", "Wiki", fill(say.day_many, &[("n", "7")]), "KSh 400", false),
+            offer("p1", "Saa moja", say.hour_1.to_owned(), "KSh\u{a0}20", false),
+            offer("p2", "Half <b>day", hours("12"), "KSh\u{a0}50", wrong),
+            offer("p3", "Siku", hours("24"), "KSh\u{a0}80", false),
+            offer("p4", "Mwezi wa familia", all_it_gives(say), "KSh\u{a0}1,500", false),
         ],
         later: wrongly(fill(
             say.sold_later,
             &[
                 ("plan", "Usiku"),
-                ("price", "KSh 30"),
+                ("price", "KSh\u{a0}30"),
                 ("from", &fill(say.today, &[("time", "22:00")])),
             ],
         ))
@@ -128,13 +132,16 @@ fn landing(language: Language, wrong: bool) -> Landing {
         gateways: if wrong { gateways(say) } else { Vec::new() },
         wallet: wrong.then(|| Wallet {
             shown: 5_000,
-            text: fill(say.pay_from_wallet, &[("amount", "KSh 50")]),
+            text: fill(say.pay_from_wallet, &[("amount", "KSh\u{a0}50")]),
         }),
         go: if wrong { say.go_ahead } else { say.pay },
         buy: link("buy"),
         phone: if wrong { "\"><script>alert(1)</script>".to_owned() } else { String::new() },
         phone_known: None,
-        phone_wrong: wrongly(fill(say.phone_wrong, &[("example", "0712 345 678")])),
+        phone_wrong: wrongly(fill(
+            say.phone_wrong,
+            &[("example", words::example_of_a_phone(Country::Ke))],
+        )),
         plan_wrong: wrongly(say.plan_wrong.to_owned()),
         voucher: VoucherForm {
             action: link("voucher"),
@@ -143,6 +150,17 @@ fn landing(language: Language, wrong: bool) -> Landing {
             quiet: true,
         },
     }
+}
+
+/// A plan of many words, which must fit on a small screen as well.
+fn all_it_gives(say: &Sentences) -> String {
+    let devices = fill(say.devices_many, &[("n", "5")]);
+    let speed = fill(say.speed_up_to, &[("speed", "10 Mbit/s")]);
+    [fill(say.day_many, &[("n", "30")]), devices, speed].join(" · ")
+}
+
+fn masked() -> String {
+    words::masked(&PhoneNumber::from_e164("+254712345678").unwrap(), Country::Ke)
 }
 
 fn gateways(say: &Sentences) -> Vec<Gateway> {
@@ -156,25 +174,31 @@ fn gateways(say: &Sentences) -> Vec<Gateway> {
 }
 
 fn known(language: Language) -> Landing {
-    let known = fill(sentences(language).pay_known, &[("phone", "…678")]);
+    let known = fill(sentences(language).pay_known, &[("phone", "678")]);
     Landing { phone_known: Some(known), ..landing(language, false) }
 }
 
 fn wait(language: Language, lines: &[(&str, bool)]) -> Wait {
     let say = sentences(language);
     let line = |(text, strong): &(&str, bool)| Line {
-        text: fill(text, &[("phone", "+254712 … 678")]),
+        text: fill(text, &[("phone", &masked())]),
         strong: *strong,
     };
     Wait {
         frame: moving(language, say.wait_title, link("wait")),
         lines: lines.iter().map(line).collect(),
-        amount: "KSh 20".to_owned(),
+        amount: "KSh\u{a0}20".to_owned(),
         plan: "Saa moja".to_owned(),
         order: "7K4M2P".to_owned(),
         again: None,
         retry: None,
     }
+}
+
+fn slow_wait(language: Language) -> String {
+    let say = sentences(language);
+    let page = wait(language, &[(say.wait_look, true), (say.wait_slow, false)]);
+    html(&Wait { again: Some(link("again")), ..page })
 }
 
 fn failed(language: Language) -> String {
@@ -197,11 +221,17 @@ fn connecting(language: Language, to: Option<&str>) -> Connecting {
     }
 }
 
+fn slow_connecting(language: Language) -> String {
+    let text = sentences(language).connecting_slow.to_owned();
+    let code = Some("ABCD-EFGH".to_owned());
+    html(&Connecting { text, code, ..connecting(language, None) })
+}
+
 fn online(language: Language) -> String {
     let say = sentences(language);
     html(&Online {
         frame: frame(language, say.online_title),
-        facts: facts(language),
+        facts: facts(language).into_iter().filter(|fact| fact.name != say.state).collect(),
         code: Some("ABCD-EFGH".to_owned()),
         more_devices: true,
         onward: Onward {
@@ -241,7 +271,7 @@ fn sent(language: Language) -> String {
     let say = sentences(language);
     html(&Sent {
         frame: frame(language, say.sent_title),
-        text: fill(say.sent_text, &[("phone", "+254712 … 678")]),
+        text: fill(say.sent_text, &[("phone", &masked())]),
         voucher: VoucherForm {
             action: link("voucher"),
             code: String::new(),
@@ -269,7 +299,7 @@ fn status(language: Language) -> String {
         renew: link(""),
         code: Some("ABCD-EFGH".to_owned()),
         devices: vec![format!("…9A:0B ({})", say.this_device)],
-        receipts: vec![Fact { name: "TKL4X7Y2QP".to_owned(), value: "KSh 20".to_owned() }],
+        receipts: vec![Fact { name: "TKL4X7Y2QP".to_owned(), value: "KSh\u{a0}20".to_owned() }],
         leave: Some(link("leave")),
     })
 }

@@ -104,6 +104,15 @@ pub(crate) fn facts(visitor: &Visitor, holding: &Holding) -> Vec<Fact> {
     facts
 }
 
+/// The same below "you are online", which nobody need be told twice. That it is slow, or over soon, he must.
+pub(crate) fn facts_online(visitor: &Visitor, holding: &Holding) -> Vec<Fact> {
+    let (say, mut facts) = (visitor.say(), facts(visitor, holding));
+    if matches!(holding.stored.grant.state, State::Unused { .. } | State::Active(_)) {
+        facts.retain(|fact| fact.name != say.state);
+    }
+    facts
+}
+
 fn state(holding: &Holding, say: &Sentences) -> &'static str {
     match holding.stored.grant.state {
         State::Unused { .. } => say.state_unused,

@@ -10,7 +10,7 @@ use lango_domain::phone_number::{Country, PhoneNumber};
 use lango_domain::quantity::{DataSize, Speed};
 use lango_domain::time::{Span, Timestamp};
 
-/// `KSh 20`, `TSh 1,500`, `USD 2.50`.
+/// `KSh 20`, `TSh 1,500`, `USD 2.50`, never broken between two lines.
 pub(crate) fn amount(money: Money) -> String {
     let sign = match money.currency.code() {
         "KES" => "KSh",
@@ -23,10 +23,10 @@ pub(crate) fn amount(money: Money) -> String {
     let (whole, rest) = (money.amount.unsigned_abs() / unit, money.amount.unsigned_abs() % unit);
     let minus = if money.amount < 0 { "-" } else { "" };
     match rest {
-        0 => format!("{sign} {minus}{}", grouped(whole)),
+        0 => format!("{sign}\u{a0}{minus}{}", grouped(whole)),
         _ => {
             let width = money.currency.decimals() as usize;
-            format!("{sign} {minus}{}.{rest:0width$}", grouped(whole))
+            format!("{sign}\u{a0}{minus}{}.{rest:0width$}", grouped(whole))
         }
     }
 }
@@ -118,17 +118,23 @@ pub(crate) fn speed(speed: Speed) -> String {
     }
 }
 
-/// `0712 … 678`: enough to know one's own, nothing for who looks over a shoulder.
-pub(crate) fn masked(phone: &PhoneNumber) -> String {
-    let digits = phone.as_str();
-    let (head, tail) = (digits.get(..7).unwrap_or(digits), digits.len().saturating_sub(3));
-    format!("{head} … {}", digits.get(tail..).unwrap_or_default())
+/// `0712 … 678` at home, `+256772 … 678` for a neighbour's, in one piece: enough to know one's own,
+/// nothing for who looks over a shoulder.
+pub(crate) fn masked(phone: &PhoneNumber, home: Country) -> String {
+    let abroad = phone.as_str();
+    let own = abroad.strip_prefix('+').and_then(|digits| digits.strip_prefix(home.calling_code()));
+    let (digits, shown) = match own {
+        Some(own) => (format!("0{own}"), 4),
+        None => (abroad.to_owned(), 7),
+    };
+    let (head, tail) = (digits.get(..shown).unwrap_or(&digits), digits.len().saturating_sub(3));
+    format!("{head}\u{a0}…\u{a0}{}", digits.get(tail..).unwrap_or_default())
 }
 
 /// So little of a number that only who knows it knows which it is.
 pub(crate) fn last_digits(phone: &PhoneNumber) -> String {
     let digits = phone.as_str();
-    format!("…{}", digits.get(digits.len().saturating_sub(3)..).unwrap_or_default())
+    digits.get(digits.len().saturating_sub(3)..).unwrap_or_default().to_owned()
 }
 
 /// `Sa-Su 08:00-18:00`, with the days as people of that language shorten them.
@@ -151,10 +157,10 @@ pub(crate) fn week(week: &Week, say: &Sentences) -> String {
 /// A number as people of that country write it.
 pub(crate) const fn example_of_a_phone(country: Country) -> &'static str {
     match country {
-        Country::Ke => "0712 345 678",
-        Country::Tz => "0754 345 678",
-        Country::Ug => "0772 345 678",
-        Country::Rw => "0788 345 678",
+        Country::Ke => "0712\u{a0}345\u{a0}678",
+        Country::Tz => "0754\u{a0}345\u{a0}678",
+        Country::Ug => "0772\u{a0}345\u{a0}678",
+        Country::Rw => "0788\u{a0}345\u{a0}678",
     }
 }
 
@@ -175,10 +181,17 @@ mod tests {
 
     #[test]
     fn amounts_are_short() {
-        assert_eq!(amount(Money::new(2_000, Currency::KES)), "KSh 20");
-        assert_eq!(amount(Money::new(150_000, Currency::TZS)), "TSh 1,500");
-        assert_eq!(amount(Money::new(1_500_000, Currency::UGX)), "USh 1,500,000");
-        assert_eq!(amount(Money::new(4_905, Currency::KES)), "KSh 49.05");
+        assert_eq!(amount(Money::new(2_000, Currency::KES)), "KSh\u{a0}20");
+        assert_eq!(amount(Money::new(150_000, Currency::TZS)), "TSh\u{a0}1,500");
+        assert_eq!(amount(Money::new(1_500_000, Currency::UGX)), "USh\u{a0}1,500,000");
+        assert_eq!(amount(Money::new(4_905, Currency::KES)), "KSh\u{a0}49.05");
+    }
+
+    #[test]
+    fn a_number_is_told_as_its_owner_says_it() {
+        let said = |number| masked(&PhoneNumber::from_e164(number).unwrap(), Country::Ke);
+        assert_eq!(said("+254712345678"), "0712\u{a0}…\u{a0}678");
+        assert_eq!(said("+256772345678"), "+256772\u{a0}…\u{a0}678");
     }
 
     #[test]

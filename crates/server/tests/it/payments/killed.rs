@@ -5,6 +5,7 @@
 
 use super::shop::{price, settings};
 use crate::chaos::{init, lango};
+use crate::paybill;
 use lango_domain::ids::{GrantId, PaymentId, PlanId, TenantId};
 use lango_domain::language::Language;
 use lango_domain::payment::PaymentState;
@@ -17,7 +18,6 @@ use lango_server::clock::Clock;
 use lango_server::operations::add_plan::{NewPlan, add_plan};
 use lango_server::operations::asked::By;
 use lango_server::operations::begin_purchase::{Purchase, begin_purchase};
-use lango_server::operations::gateways::{NewGateway, add_gateway, provider_of, urls_of};
 use lango_store::gateways::Gateway;
 use lango_store::money_in::{Fate, MoneyIn};
 use lango_store::payments::Payment;
@@ -93,7 +93,8 @@ impl Kiosk {
             late: 30,
             longest_delay: Duration::from_secs(2),
         });
-        let gateway = gateway(&app, tenant, &daraja).await;
+        let pull_number = Some("254700000000");
+        let gateway = paybill::add(&app, (tenant, "Paybill"), &daraja, pull_number).await;
         let plan = plan(&app, tenant).await;
         Kiosk { app, tenant, place, port, people, daraja, gateway, plan, begun: Vec::new() }
     }
@@ -282,23 +283,4 @@ async fn plan(app: &App, tenant: TenantId) -> PlanId {
     add_plan(app, new, &By::cli(), app.clock().now()).await.unwrap();
     let found = async move |tx: &mut Tx<'_>| lango_store::plans::by_name(tx, tenant, "Hour").await;
     app.store().read(found).await.unwrap().unwrap().plan.id
-}
-
-async fn gateway(app: &App, tenant: TenantId, daraja: &Daraja) -> Gateway {
-    let known = settings();
-    let settings = serde_json::json!({
-        "provider": "daraja",
-        "consumer_key": known.consumer_key,
-        "consumer_secret": known.consumer_secret,
-        "shortcode": "174379",
-        "passkey": known.passkey,
-        "base_url": daraja.base_url(),
-        "pull_number": "254700000000",
-    });
-    let new = NewGateway { tenant, name: "Paybill".to_owned(), currency: None, settings };
-    let now = app.clock().now();
-    let gateway = add_gateway(app, new, &By::cli(), now).await.unwrap();
-    let urls = urls_of(app, &gateway).unwrap().unwrap();
-    provider_of(app, &gateway).unwrap().register(&urls, now).await.unwrap();
-    gateway
 }

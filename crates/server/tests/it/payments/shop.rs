@@ -2,6 +2,7 @@
 //! stand-in and people with phones, all on one clock that moves when it is told to.
 
 use crate::harness::{By, Engine, Harness, browses};
+use crate::paybill;
 use lango_domain::ids::{GatewayId, PlanId};
 use lango_domain::language::Language;
 use lango_domain::mac_address::MacAddress;
@@ -15,9 +16,7 @@ use lango_router_sim::{MacAddress as Phone, Router};
 use lango_server::app::App;
 use lango_server::cashier;
 use lango_server::clock::Clock;
-use lango_server::operations::asked::By as Who;
 use lango_server::operations::begin_purchase::{Begun, NotBegun, Purchase, begin_purchase};
-use lango_server::operations::gateways::{NewGateway, add_gateway, provider_of, urls_of};
 use lango_server::reconcile::supervisor::Boards;
 use lango_server::web;
 use lango_store::gateways::Gateway;
@@ -67,7 +66,7 @@ impl Shop {
         let people = Subscribers::new(Arc::new(Shared(t.app.clock().clone())));
         let daraja = Daraja::start(&people, settings).unwrap();
         let url = serve(&t.app).await;
-        let gateway = add(&t, &daraja, "Paybill", pull_number).await;
+        let gateway = paybill::add(&t.app, (t.tenant, "Paybill"), &daraja, pull_number).await;
         Shop { t, router, people, daraja, gateway, url }
     }
 
@@ -103,7 +102,8 @@ impl Shop {
     /// A second account with a second provider.
     pub(super) async fn another_gateway(&self) -> (GatewayId, Daraja) {
         let other = Daraja::start(&self.people, daraja::Settings::default()).unwrap();
-        (add(&self.t, &other, "Second", None).await.id, other)
+        let second = (self.t.tenant, "Second");
+        (paybill::add(&self.t.app, second, &other, None).await.id, other)
     }
 
     pub(super) async fn purchase(&self, number: u32, phone: Phone) -> Purchase {
@@ -221,24 +221,6 @@ async fn serve(app: &App) -> String {
     app.let_webhooks_be_private(true);
     app.is_reached_at(url.parse().unwrap());
     url
-}
-
-async fn add(t: &Harness, daraja: &Daraja, name: &str, pull_number: Option<&str>) -> Gateway {
-    let known = daraja::Settings::default();
-    let settings = serde_json::json!({
-        "provider": "daraja",
-        "consumer_key": known.consumer_key,
-        "consumer_secret": known.consumer_secret,
-        "shortcode": "174379",
-        "passkey": known.passkey,
-        "base_url": daraja.base_url(),
-        "pull_number": pull_number,
-    });
-    let new = NewGateway { tenant: t.tenant, name: name.to_owned(), currency: None, settings };
-    let gateway = add_gateway(&t.app, new, &Who::cli(), t.now()).await.unwrap();
-    let urls = urls_of(&t.app, &gateway).unwrap().unwrap();
-    provider_of(&t.app, &gateway).unwrap().register(&urls, t.now()).await.unwrap();
-    gateway
 }
 
 pub(super) async fn post(url: &str, body: &str) -> u16 {

@@ -2,6 +2,7 @@
 //! them is what is tested by it. And M-Pesa's stand-in, where the whole way is walked.
 
 use super::{Cafe, Phone, Real};
+use crate::paybill;
 use lango_domain::ids::{GatewayId, GrantId, MoneyId, PaymentId};
 use lango_domain::language::Language;
 use lango_domain::money::{Currency, Money};
@@ -9,8 +10,6 @@ use lango_domain::payment::{Failure, FailureReason, PaymentState};
 use lango_domain::phone_number::{Country, PhoneNumber};
 use lango_domain::time::{Span, Timestamp};
 use lango_provider_sim::{Daraja, Owner, Prompt, Subscribers, daraja};
-use lango_server::operations::asked::By;
-use lango_server::operations::gateways::{NewGateway, add_gateway, provider_of, urls_of};
 use lango_store::Tx;
 use lango_store::gateways::Gateway;
 use lango_store::money_in::{Fate, MoneyIn};
@@ -71,20 +70,8 @@ impl Cafe {
         let people = Subscribers::new(Arc::new(Real(self.app.clock().clone())));
         people.everybody(Owner::Person);
         let known = daraja::Settings { noisy_queries: false, ..daraja::Settings::default() };
-        let daraja = Daraja::start(&people, known.clone()).unwrap();
-        let settings = serde_json::json!({
-            "provider": "daraja",
-            "consumer_key": known.consumer_key,
-            "consumer_secret": known.consumer_secret,
-            "shortcode": "174379",
-            "passkey": known.passkey,
-            "base_url": daraja.base_url(),
-        });
-        let (tenant, name, now) = (self.tenant, "M-Pesa".to_owned(), self.now());
-        let new = NewGateway { tenant, name, currency: None, settings };
-        let gateway = add_gateway(&self.app, new, &By::cli(), now).await.unwrap();
-        let urls = urls_of(&self.app, &gateway).unwrap().unwrap();
-        provider_of(&self.app, &gateway).unwrap().register(&urls, now).await.unwrap();
+        let daraja = Daraja::start(&people, known).unwrap();
+        paybill::add(&self.app, (self.tenant, "M-Pesa"), &daraja, None).await;
         Mpesa { people, daraja }
     }
 

@@ -167,7 +167,7 @@ impl Browser {
     }
 
     /// Looks again and again until there is something to see.
-    async fn look(&self, what: &str, expression: &str) -> Value {
+    pub(crate) async fn look(&self, what: &str, expression: &str) -> Value {
         let begun = Instant::now();
         loop {
             let seen = self.try_look(expression).await;
@@ -299,15 +299,54 @@ impl Browser {
         self.tell("Network.emulateNetworkConditions", line).await;
     }
 
-    pub(crate) async fn resize(&self, width: u32, height: u32) {
+    /// A screen of that width, with so many dots to a pixel: two and half the width is a page that
+    /// was made twice as large. Goes on when the page has that width; it must name its viewport.
+    pub(crate) async fn resize(&self, width: u32, dots: u32) {
+        let height = 640 / dots;
         let size =
-            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": true });
+            json!({ "width": width, "height": height, "deviceScaleFactor": dots, "mobile": true });
         self.tell("Emulation.setDeviceMetricsOverride", size).await;
+        let resized = format!("document.documentElement.clientWidth === {width} || null");
+        self.look(&format!("page of {width} pixels"), &resized).await;
     }
 
     pub(crate) async fn theme(&self, theme: &str) {
-        let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
-        self.tell("Emulation.setEmulatedMedia", features).await;
+        self.prefers(&[("prefers-color-scheme", theme)]).await;
+    }
+
+    /// What its owner has set, by the names of media queries; the rest is as usual.
+    pub(crate) async fn prefers(&self, features: &[(&str, &str)]) {
+        let feature = |(name, value): &(&str, &str)| json!({ "name": name, "value": value });
+        let features: Vec<Value> = features.iter().map(feature).collect();
+        self.tell("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+    }
+
+    /// A key, down and up: `Tab`, `Enter`, `Space` or an arrow.
+    pub(crate) async fn press(&self, key: &str) {
+        let (key, code, number, text) = match key {
+            "Tab" => ("Tab", "Tab", 9, ""),
+            "Enter" => ("Enter", "Enter", 13, "\r"),
+            "Space" => (" ", "Space", 32, " "),
+            "Down" => ("ArrowDown", "ArrowDown", 40, ""),
+            other => panic!("there is no key {other}"),
+        };
+        let event = |what| json!({ "type": what, "key": key, "code": code, "windowsVirtualKeyCode": number, "text": text });
+        let down = if text.is_empty() { "rawKeyDown" } else { "keyDown" };
+        self.tell("Input.dispatchKeyEvent", event(down)).await;
+        self.tell("Input.dispatchKeyEvent", event("keyUp")).await;
+    }
+
+    /// Enter where it leads to another page: goes on when that is there.
+    pub(crate) async fn enter(&self) {
+        self.leaves().await;
+        self.press("Enter").await;
+        self.arrives("Enter").await;
+    }
+
+    /// Types where the keyboard is.
+    pub(crate) async fn type_here(&mut self, text: &str) {
+        self.typed += text.chars().count();
+        self.tell("Input.insertText", json!({ "text": text })).await;
     }
 
     /// What went over the air since the last time, and that none of it went elsewhere.

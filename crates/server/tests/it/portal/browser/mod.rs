@@ -3,6 +3,8 @@
 //! Pictures of every screen are left in `target/test-browser/pictures`.
 
 mod driver;
+mod eyes;
+mod keyboard;
 mod purchase;
 mod screens;
 
@@ -77,7 +79,7 @@ async fn every_task(cafe: &Cafe, browser: &mut Browser, phone: super::Phone) {
     browser.visit(&cafe.url(&cafe.door(&phone, ""))).await;
     assert_eq!(browser.heading().await, "Get online");
     browser.follow("footer a[hreflang='fr']").await;
-    assert_eq!(browser.heading().await, "Aller en ligne");
+    assert_eq!(browser.heading().await, "Se connecter à Internet");
     browser.follow("footer a[href*='/terms?']").await;
     browser.follow("footer a[href*='/recover?']").await;
     browser.type_into("#what", "TKL4X7Y2QP").await;
@@ -109,7 +111,7 @@ async fn goal_3_waiting_weighs_next_to_nothing() {
     let payment = cafe.order(&phone, Span::ZERO).await;
     browser.visit(&cafe.url(&cafe.door(&phone, ""))).await;
     browser.until("/wait?").await;
-    assert!(browser.page().await.contains("+254712 … 678"), "{}", browser.page().await);
+    assert!(browser.page().await.contains("0712\u{a0}…\u{a0}678"), "{}", browser.page().await);
     browser.traffic().await;
     tokio::time::sleep(Duration::from_secs(9)).await;
     let waited = browser.traffic().await;
