@@ -118,9 +118,15 @@ async fn used_at_the_desk(
     used: MoneyIn,
     now: Timestamp,
 ) -> Result<Came, Error> {
+    let receipt = used.receipt.clone();
     let settled = Payment {
-        state: PaymentState::Paid { receipt: used.receipt.clone() },
+        state: match used.fate {
+            Fate::GivenBack => PaymentState::Refunded { receipt },
+            _ => PaymentState::Paid { receipt },
+        },
         grant: used.grant,
+        // The desk added it to what was there before: giving the money back must not end that.
+        renews: used.grant,
         customer: used.customer.or(payment.customer),
         settled_at: Some(now),
         next_attempt_at: None,
@@ -141,20 +147,20 @@ async fn same_money(
     provider: &str,
     proof: &Proof,
 ) -> Result<Option<Came>, Error> {
-    let PaymentState::Paid { receipt } = &payment.state else { return Ok(None) };
+    let Some(receipt) = payment.state.receipt() else { return Ok(None) };
     let question = payment.provider_id.as_deref();
     if question == Some(proof.receipt.as_str()) {
         return Ok(Some(Came::Known));
     }
     // Another sum is other money: paid by hand for the same reference meanwhile.
     let is_the_sum = proof.amount.is_none_or(|came| came == payment.amount);
-    if question != Some(receipt.as_str()) || !is_the_sum {
+    if question != Some(receipt) || !is_the_sum {
         return Ok(None);
     }
-    let name = (payment.tenant, provider, receipt.as_str());
+    let name = (payment.tenant, provider, receipt);
     money_in::name(tx, name, &proof.receipt).await?;
     lango_store::receipts::name(tx, name, &proof.receipt).await?;
-    let state = PaymentState::Paid { receipt: proof.receipt.clone() };
+    let state = payment.state.clone().known_by(&proof.receipt);
     lango_store::payments::save(tx, &Payment { state, ..payment.clone() }).await?;
     Ok(Some(Came::Known))
 }
