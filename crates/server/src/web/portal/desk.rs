@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::messaging::notice::Notice;
 use crate::messaging::{self, MessageOrder};
 use crate::operations;
+use crate::operations::accept_payment::is_read_from_a_phone;
 use crate::operations::admit_device::{Admission, AdmissionState, move_device, want_admission};
 use crate::operations::asked::By;
 use crate::operations::begin_purchase::{self, Purchase, begin_purchase, purchase_of_device};
@@ -380,8 +381,8 @@ fn as_order(payment: &Payment, now: Timestamp) -> Option<OrderState> {
     let age = now.since(payment.created_at);
     match (&payment.state, payment.grant) {
         (PaymentState::Paid { .. }, Some(grant)) => Some(OrderState::Paid(grant)),
-        // The grant is a moment away: one transaction makes both, another node may show one.
-        (PaymentState::Paid { .. }, None) => Some(OrderState::Waiting),
+        // Somebody put it into the customer's wallet: there is nothing to wait for.
+        (PaymentState::Paid { .. }, None) => None,
         (state, _) if state.is_open() => Some(OrderState::Waiting),
         (PaymentState::Failed(failure), _) => {
             (age < FAILED_FOR).then(|| OrderState::Failed(refusal(failure.why)))
@@ -564,7 +565,11 @@ async fn by_receipt(app: &App, site: &Site, typed: &str) -> Result<Option<Found>
     let look = async move |tx: &mut Tx<'_>| {
         lango_store::money_in::by_any_receipt(tx, tenant, &receipt).await
     };
-    let Some(money) = app.store().read(look).await? else { return Ok(None) };
+    // Who writes receipts himself numbers them, and the next number is guessed.
+    let money = app.store().read(look).await?;
+    let Some(money) = money.filter(|money| is_read_from_a_phone(&money.provider)) else {
+        return Ok(None);
+    };
     match (money.grant, money.fate) {
         (Some(grant), _) => good_or_used_up(app, site, grant).await.map(Some),
         (None, Fate::Waiting(_)) => Ok(Some(Found::Review)),

@@ -6,10 +6,12 @@ use lango_domain::grant::State;
 use lango_domain::hours::Week;
 use lango_domain::ids::{CustomerId, GatewayId, GrantId, PlanId, PostingId};
 use lango_domain::money::{Currency, Money};
+use lango_domain::payment::PaymentState;
 use lango_domain::plan::Terms;
 use lango_domain::sale::Sale;
 use lango_domain::time::Span;
 use lango_provider_sim::{AirtelMoney, Daraja, Owner, Subscribers, SystemClock, airtel, daraja};
+use lango_server::operations::accept_payment::{self, accept_payment};
 use lango_server::operations::add_plan::{NewPlan, add_plan};
 use lango_server::operations::asked::By;
 use lango_server::operations::change_plan::{PlanChange, change_plan};
@@ -402,6 +404,43 @@ async fn what_a_customer_has_with_us_pays_for_more_and_only_once() {
     let to = market.buys(&page, &fields).await.leads_to();
     assert!(to.contains("wrong=wallet"), "{to}");
     assert_eq!(market.daraja.pushes().len(), 1, "the phone was asked for the first hour only");
+}
+
+/// What somebody decided to keep for the customer is nothing that he waits for.
+#[tokio::test]
+async fn who_has_it_in_his_wallet_is_not_kept_waiting() {
+    let market = Market::opens().await;
+    let (cafe, phone) = (&market.cafe, market.cafe.phone(1));
+    cafe.order(&phone, Span::ZERO).await;
+    let payment = market.last(&phone).await;
+    let state = PaymentState::Paid { receipt: "TKL4X7Y2QP".to_owned() };
+    let payment = Payment { state, rings: false, ..payment };
+    let save = async move |tx: &mut Tx<'_>| lango_store::payments::save(tx, &payment).await;
+    cafe.app.store().write(save).await.unwrap();
+    let page = cafe.get(&cafe.door(&phone, "")).await.page();
+    assert!(page.contains("1 hour"), "he sees what is sold: {page}");
+}
+
+/// The numbers of a cash book are written by hand, one after the other.
+#[tokio::test]
+async fn a_number_in_the_cash_book_opens_nothing() {
+    let market = Market::opens().await;
+    let (cafe, phone) = (&market.cafe, market.cafe.phone(1));
+    let (grant, _) = cafe.voucher().await;
+    for (provider, receipt) in [("cash", "17"), ("bank", "18")] {
+        let paid = accept_payment::Payment {
+            tenant: cafe.tenant,
+            grant,
+            provider: provider.to_owned(),
+            receipt: receipt.to_owned(),
+            amount: Money::new(2_000, Currency::KES),
+        };
+        accept_payment(&cafe.app, paid, &By::cli(), cafe.now()).await.unwrap();
+        let recover = format!("{}&x=", cafe.door(&phone, "")).replace('?', "/recover?");
+        let form = form_of(&cafe.get(&recover).await.page(), 0);
+        let to = cafe.post(&form, &[("what", receipt)]).await.leads_to();
+        assert!(to.contains("wrong=not_seen"), "{provider}: {to}");
+    }
 }
 
 #[tokio::test]
