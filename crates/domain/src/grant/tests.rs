@@ -222,7 +222,8 @@ fn an_hour_on_the_clock_and_an_hour_online_are_not_for_ever() {
             let (both, _) = apply(had.clone(), Event::Paid(second.clone()), NOON);
             let both = both.clone().apply(Event::Resume, NOON).map_or(both, |done| done.grant);
             let (both, _) = apply(both, seen(1, NOON), NOON);
-            let (both, _) = apply(both, used(Span::hours(3), DataSize::ZERO), NOON + Span::hours(3));
+            let (both, _) =
+                apply(both, used(Span::hours(3), DataSize::ZERO), NOON + Span::hours(3));
             assert!(ended(&both).is_some(), "{had:?} and {second:?}: {both:?}");
         }
     }

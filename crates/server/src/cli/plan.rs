@@ -641,7 +641,7 @@ fn facts_of(sale: &Sale, terms: &Terms) -> Vec<(&'static str, String)> {
     if sale.trial {
         facts.push(("free trial", "once for each device and phone number".to_owned()));
     }
-    if sale.vouchers.get() > 1 {
+    if sale.is_bundle() {
         facts.push(("a bundle of", format!("{} vouchers", sale.vouchers)));
     }
     facts

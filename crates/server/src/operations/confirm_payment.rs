@@ -5,13 +5,12 @@ use crate::app::App;
 use crate::messaging::notice::Notice;
 use crate::messaging::{self, MessageOrder};
 use crate::operations::accept_payment::is_read_from_a_phone;
+use crate::operations::add_to_grant::Addition;
 use crate::operations::admit_device::{self, Admission};
 use crate::operations::asked::{self, Actor, Entry};
-use crate::operations::change_grant::{self, Change};
 use crate::operations::issue_vouchers::sell_vouchers;
 use crate::operations::work_off_money::{Given, NotGiven, give_to_grant};
 use crate::payments;
-use lango_domain::grant::Event;
 use lango_domain::ids::{CustomerId, GrantId, Id, JobId, PaymentId, PostingId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::payment::{Fit, Misfit, PaymentState, Proof};
@@ -244,25 +243,15 @@ async fn buy(
 ) -> Result<Option<GrantId>, Error> {
     let plan = lango_store::plans::one(tx, payment.plan).await?;
     if let Some(grant) = payment.renews {
-        return renew(tx, app, grant, plan.plan.terms, now).await;
+        let stored = lango_store::grants::one(tx, grant).await?;
+        let Ok(addition) = Addition::of(stored, &plan.plan, now) else { return Ok(None) };
+        addition.write(tx, app, &Actor::Payment, now).await?;
+        return Ok(Some(grant));
     }
     // The place where he stands is not the only one that it is good for, unless the plan says so.
     let vouchers =
         sell_vouchers(tx, app, &plan, (Some(customer), None), &Actor::Payment, now).await?;
     Ok(vouchers.first().map(|voucher| voucher.id))
-}
-
-async fn renew(
-    tx: &mut Tx<'_>,
-    app: &App,
-    grant: GrantId,
-    terms: lango_domain::plan::Terms,
-    now: Timestamp,
-) -> Result<Option<GrantId>, Error> {
-    let stored = lango_store::grants::one(tx, grant).await?;
-    let Ok(change) = Change::of(stored, Event::Paid(terms), now) else { return Ok(None) };
-    change_grant::write(tx, app, vec![change], &Actor::Payment, now).await?;
-    Ok(Some(grant))
 }
 
 /// For whom it is: whoever was named, or whoever has the phone that paid, known or not.

@@ -7,6 +7,7 @@ pub mod act_on_grant;
 pub mod add_customer;
 pub mod add_plan;
 pub mod add_router;
+pub mod add_to_grant;
 pub mod add_token;
 pub mod admit_device;
 pub mod asked;

@@ -2,12 +2,13 @@
 //! be undone by him; what was used is given back as any other money.
 
 use crate::app::App;
+use crate::operations::add_to_grant::Addition;
 use crate::operations::asked::{self, Actor, By, Entry, Lost};
-use crate::operations::change_grant::{self, Change};
+use crate::operations::change_grant;
 use crate::operations::confirm_payment::{Used, credit, post, spend};
 use crate::operations::refund_payment::used_of;
 use crate::operations::spend_wallet;
-use lango_domain::grant::{Event, Refusal};
+use lango_domain::grant::Refusal;
 use lango_domain::ids::{CustomerId, GrantId, MoneyId, PaymentId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::payment::{Fit, Misfit, PaymentState};
@@ -16,6 +17,7 @@ use lango_store::grants::StoredGrant;
 use lango_store::ledger::{self, Account};
 use lango_store::money_in::{self, Fate, MoneyIn};
 use lango_store::payments::Payment;
+use lango_store::plans::StoredPlan;
 use lango_store::{Error, Tx};
 
 /// What waiting money is to be used for.
@@ -302,24 +304,24 @@ async fn give(
     now: Timestamp,
 ) -> Result<Result<Given, NotGiven>, Error> {
     let (grant, customer) = (stored.grant.id, stored.grant.customer);
-    let plan = lango_store::plans::one(tx, stored.grant.plan).await?.plan;
-    let (price, over) = match (Fit::of(money.amount, plan.price), customer) {
+    let plan = lango_store::plans::one(tx, stored.grant.plan).await?;
+    let price = plan.plan.price;
+    let (price, over) = match (Fit::of(money.amount, price), customer) {
         (Fit::Foreign, _) => return Ok(Err(NotGiven::Unfit(Misfit::OtherCurrency))),
         (Fit::Under, None) => return Ok(Err(NotGiven::Unfit(Misfit::TooLittle))),
         (Fit::Under, Some(customer)) => {
-            return part_payment(tx, app, money, (stored, customer), actor, now).await;
+            return part_payment(tx, app, money, (stored, &plan, customer), actor, now).await;
         }
-        (Fit::Over(over), Some(_)) => (plan.price, Some(over)),
+        (Fit::Over(over), Some(_)) => (price, Some(over)),
         // There is no wallet for what it is more: all of it is the price.
         (Fit::Over(_) | Fit::Exact, _) => (money.amount, None),
     };
-    let change = match Change::of(stored, Event::Paid(plan.terms), now) {
-        Ok(change) => change,
+    let addition = match Addition::of(stored, &plan.plan, now) {
+        Ok(addition) => addition,
         Err(refusal) => return Ok(Err(NotGiven::Refused(refusal))),
     };
-    let after = change.after.clone();
     spend(tx, app, money, Used { grant, customer, price, over }, actor, now).await?;
-    change_grant::write(tx, app, vec![change], actor, now).await?;
+    let after = addition.write(tx, app, actor, now).await?;
     Ok(Ok(Given::Renewed(Box::new(after))))
 }
 
@@ -327,14 +329,15 @@ async fn part_payment(
     tx: &mut Tx<'_>,
     app: &App,
     money: MoneyIn,
-    (stored, customer): (StoredGrant, CustomerId),
+    (stored, plan, customer): (StoredGrant, &StoredPlan, CustomerId),
     actor: &Actor,
     now: Timestamp,
 ) -> Result<Result<Given, NotGiven>, Error> {
     let (tenant, currency) = (money.tenant, money.amount.currency);
     credit(tx, app, money, customer, actor, now).await?;
     let owner = lango_store::customers::one(tx, customer).await?;
-    if let Ok((_, after)) = spend_wallet::renew(tx, app, stored, &owner, actor, now).await? {
+    let renewed = spend_wallet::renew(tx, app, (stored, plan), &owner, actor, now).await?;
+    if let Ok((_, after)) = renewed {
         return Ok(Ok(Given::Renewed(Box::new(after))));
     }
     let balance = ledger::wallet(tx, tenant, customer, currency).await?;
