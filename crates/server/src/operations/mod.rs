@@ -1,6 +1,7 @@
 //! One file per use case. An operation is a transaction: it reads, lets the domain decide, and
-//! writes everything that follows together. It never talks to a router, a person or a provider;
-//! it leaves enforcements and jobs for those who do.
+//! writes everything that follows together. It leaves enforcements and jobs for those who talk to
+//! routers, people and providers; the few that somebody waits for talk themselves, between two
+//! transactions and never in one.
 
 pub mod accept_payment;
 pub mod act_on_grant;
