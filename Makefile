@@ -34,14 +34,15 @@ bench-api:
 bench-radius:
 	@scripts/set-up bench
 	cargo build --release --locked -p lango-server --example bench_radius
-	@scripts/bench-radius $(BENCH)
+	@scripts/with-durable-postgres sh -c \
+	  'exec target/release/examples/bench_radius --postgres "$$LANGO_TEST_POSTGRES" $(BENCH)'
 
-# Purchases at a steady rate, then a thousand confirmations in a second: on SQLite, and on the private
-# PostgreSQL of the tests. BENCH="--scale 0.1 --seconds 30" is less of it.
+# Purchases at a steady rate, then a thousand confirmations in a second: on SQLite, and on a
+# PostgreSQL that syncs what it commits. BENCH="--scale 0.1 --seconds 30" is less of it.
 bench-money:
 	@scripts/set-up test
-	LANGO_TEST_POSTGRES=$$(scripts/test-postgres) \
-	  cargo run --release --locked -p lango-server --example bench_money -- $(BENCH)
+	cargo build --release --locked -p lango-server --example bench_money
+	@scripts/with-durable-postgres target/release/examples/bench_money $(BENCH)
 
 bench-smoke:
 	cargo run --locked -p lango-server --example bench_engine -- --scale 0.01 --idle 3

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// As a number of times: until [`Faults::clear`].
 pub const ALWAYS: u32 = u32::MAX;
@@ -20,6 +21,9 @@ pub enum RequestFault {
     DropAfter,
     /// Nothing happens for so long, then everything as usual, also if the merchant has gone.
     StallBefore(Duration),
+    /// Nothing happens until [`Faults::let_go`], then everything as usual, also if the merchant has
+    /// gone.
+    HoldBefore,
     /// It is done, and the answer is kept back for so long.
     StallAfter(Duration),
     /// Nothing is done, and a proxy on the way answers by a page for people.
@@ -79,6 +83,8 @@ struct Plan {
     callbacks: Vec<(u32, CallbackFault)>,
     disturbance: Disturbance,
     dice: fastrand::Rng,
+    /// Whether those that are held may go on.
+    may_go_on: watch::Sender<bool>,
 }
 
 impl Faults {
@@ -90,7 +96,16 @@ impl Faults {
     /// The next `times` requests whose path contains `path` meet this. Of several faults for one
     /// path, the one that was told first is used up first.
     pub fn requests(&self, path: &str, times: u32, fault: RequestFault) {
-        self.plan().requests.push((path.to_owned(), times, fault));
+        let mut plan = self.plan();
+        if fault == RequestFault::HoldBefore {
+            plan.may_go_on.send_replace(false);
+        }
+        plan.requests.push((path.to_owned(), times, fault));
+    }
+
+    /// What is held goes on, and what would be held from now on.
+    pub fn let_go(&self) {
+        self.plan().may_go_on.send_replace(true);
     }
 
     /// The next `times` callbacks meet this. Different faults come together at one callback.
@@ -112,6 +127,12 @@ impl Faults {
 
     pub(crate) fn is_unreachable(&self) -> bool {
         self.plan().unreachable
+    }
+
+    pub(crate) async fn until_let_go(&self) {
+        let mut may_go_on = self.plan().may_go_on.subscribe();
+        // An error: everything works again.
+        let _ = may_go_on.wait_for(|may_go_on| *may_go_on).await;
     }
 
     pub(crate) fn take_request(&self, path: &str) -> Option<RequestFault> {

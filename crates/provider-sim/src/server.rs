@@ -215,13 +215,14 @@ async fn respond<A: Answers>(
         }
         _ => {}
     }
-    let stall = match &fault {
-        Some(RequestFault::StallBefore(time)) => *time,
-        _ => Duration::ZERO,
-    };
     // Done even if the merchant hangs up meanwhile, as at a real provider.
+    let (hesitates, holder) = (fault.clone(), faults.clone());
     let done = tokio::spawn(async move {
-        tokio::time::sleep(stall).await;
+        match hesitates {
+            Some(RequestFault::StallBefore(time)) => tokio::time::sleep(time).await,
+            Some(RequestFault::HoldBefore) => holder.until_let_go().await,
+            _ => {}
+        }
         answers.answer(asked).await
     });
     let done = done.await;

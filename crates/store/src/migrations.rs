@@ -10,6 +10,7 @@
 //! | `{bytes}` | `BLOB` | `BYTEA` |
 //! | `{strict}` (after the closing bracket) | `STRICT` | |
 //! | `{clustered}` (the same, small rows found by their key) | `STRICT, WITHOUT ROWID` | |
+//! | `{postgres}` (before a statement on one line) | `--` | |
 //!
 //! `{id}` is the type only: write `id {id} PRIMARY KEY` or name it in the table's
 //! key. Flags are `{int}` with 0 and 1. Must never lose a database that a later
@@ -227,6 +228,7 @@ fn in_dialect(tx: &Tx<'_>, name: &str, text: &str) -> Result<String> {
             "bytes" => pick("BLOB", "BYTEA"),
             "strict" => pick("STRICT", ""),
             "clustered" => pick("STRICT, WITHOUT ROWID", ""),
+            "postgres" => pick("--", ""),
             _ => return None,
         })
     })

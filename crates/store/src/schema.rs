@@ -37,6 +37,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "handover",
         text: include_str!("../migrations/0008_handover.sql"),
     },
+    Migration {
+        number: 9,
+        name: "room to write",
+        text: include_str!("../migrations/0009_room_to_write.sql"),
+    },
 ];
 
 /// Every statement of the program.

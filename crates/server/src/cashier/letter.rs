@@ -18,6 +18,8 @@ use lango_store::{Error, Tx};
 
 /// After so many tries a message waits for a person.
 const MOST_TRIES: i64 = 10;
+/// When a message comes again that the database would not take.
+const SOON: Span = Span::seconds(3);
 
 /// What became of reading a message.
 enum Read {
@@ -29,8 +31,21 @@ enum Read {
     Later(String),
 }
 
-/// Reads a message and does what it asks for.
+/// Reads a message and does what it asks for. What the database does not take comes again soon: until
+/// what was claimed is free again by itself, somebody who has paid would wait for it.
 pub(super) async fn read(app: &App, letter: Letter) -> Result<(), Error> {
+    let Err(error) = read_once(app, letter.clone()).await else { return Ok(()) };
+    let soon = app.clock().now() + SOON;
+    let why = error.to_string();
+    app.store()
+        .write(async move |tx: &mut Tx<'_>| {
+            lango_store::inbox::later(tx, &letter, soon, &why).await
+        })
+        .await?;
+    Err(error)
+}
+
+async fn read_once(app: &App, letter: Letter) -> Result<(), Error> {
     let read = match gateway(app, letter.gateway).await? {
         Some(gateway) => carry_out(app, &gateway, &letter).await?,
         None => Read::Done("its gateway is gone".to_owned()),

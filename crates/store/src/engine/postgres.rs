@@ -1,8 +1,10 @@
-//! PostgreSQL: a pool, retries, and one connection that listens.
+//! PostgreSQL: a pool, retries, and one connection to the other nodes.
 //!
 //! A write is retried while nothing can have been stored: after a lost
 //! serialization, a deadlock, or a connection that broke before COMMIT. Must
 //! never run a closure again once COMMIT was sent and its answer is unknown.
+
+mod intercom;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,13 +17,14 @@ use deadpool_postgres::{
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{AsyncMessage, Client, Config, IsolationLevel, NoTls};
+use tokio_postgres::{Client, Config, IsolationLevel, NoTls};
 
 use super::{DatabaseUrl, Seat as AnySeat, Settings, Tx, Visit, while_talking};
 use crate::error::{Error, Result, from_postgres};
 use crate::sql::{Bulk, Sql};
 use crate::value::{Arg, Row};
-use crate::wake::{Topic, Wakes, payload};
+use crate::wake::{Topic, Wakes};
+use intercom::Intercom;
 
 /// How often a write is run before its conflict is the caller's problem.
 const TRIES: u32 = 8;
@@ -29,22 +32,11 @@ const TRIES: u32 = 8;
 /// And for how long, when each try itself waits for a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The one channel for wakes.
-const CHANNEL: &str = "lango";
-
 /// An open PostgreSQL database.
 pub(crate) struct Pg {
     pool: Pool,
     config: Config,
-    _listener: AbortOnDrop,
-}
-
-struct AbortOnDrop(tokio::task::AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    intercom: Intercom,
 }
 
 impl Pg {
@@ -65,8 +57,8 @@ impl Pg {
         // Asks once, so that a wrong password is known at the start.
         let first = pool.get().await.map_err(|cause| unreachable(url, cause))?;
         drop(first);
-        let listener = tokio::spawn(listen(config.clone(), Arc::clone(wakes)));
-        Ok(Self { pool, config, _listener: AbortOnDrop(listener.abort_handle()) })
+        let intercom = Intercom::open(config.clone(), Arc::clone(wakes));
+        Ok(Self { pool, config, intercom })
     }
 
     pub(super) fn close(&self) {
@@ -130,14 +122,23 @@ impl Pg {
     {
         let mut retries = Retries::begin();
         loop {
-            match self.write_once(work, keep, wakes).await {
+            match self.write_once(work, keep).await {
                 Err(error) => retries.after(error).await?,
-                answer => return answer,
+                Ok((answer, topics)) => {
+                    wakes.fire(&topics);
+                    self.intercom.tell(topics).await;
+                    return Ok(answer);
+                }
             }
         }
     }
 
-    async fn write_once<T, F>(&self, work: &F, keep: fn(&T) -> bool, wakes: &Wakes) -> Result<T>
+    /// The answer, and what there is news about.
+    async fn write_once<T, F>(
+        &self,
+        work: &F,
+        keep: fn(&T) -> bool,
+    ) -> Result<(T, BTreeSet<Topic>)>
     where
         F: AsyncFn(&mut Tx<'_>) -> Result<T>,
     {
@@ -150,21 +151,18 @@ impl Pg {
         let topics = std::mem::take(&mut tx.wakes);
         drop(tx);
         let done = if answer.as_ref().is_ok_and(keep) {
-            commit(transaction, &topics).await
+            transaction.commit().await.map_err(commit_fault)
         } else {
             undo(transaction).await
         };
-        if done.is_ok() && answer.as_ref().is_ok_and(keep) {
-            wakes.fire(&topics);
-        }
         // A connection after a fault may hold stale statements or a lost session.
         if answer.as_ref().is_err_and(Error::is_retry) || done.is_err() {
             drop(Object::take(connection));
         }
         match (answer, done) {
-            (Ok(answer), Ok(())) => Ok(answer),
             // Undone by the broken connection as well as by ROLLBACK.
-            (Ok(answer), Err(_)) if !keep(&answer) => Ok(answer),
+            (Ok(answer), _) if !keep(&answer) => Ok((answer, BTreeSet::new())),
+            (Ok(answer), Ok(())) => Ok((answer, topics)),
             (Ok(_), Err(fault)) => Err(fault),
             (Err(error), _) => Err(error),
         }
@@ -306,18 +304,20 @@ fn unreachable(url: &DatabaseUrl, cause: deadpool_postgres::PoolError) -> Error 
 struct Retries {
     tries: u32,
     began: tokio::time::Instant,
+    /// A unique rule was hit once.
+    has_conflicted: bool,
 }
 
 impl Retries {
     fn begin() -> Self {
-        Self { tries: 1, began: tokio::time::Instant::now() }
+        Self { tries: 1, began: tokio::time::Instant::now(), has_conflicted: false }
     }
 
     /// Returns when the operation may run again, or with the error when that is
     /// no use. Waits longer each time, and never in step with other nodes.
     async fn after(&mut self, error: Error) -> Result<()> {
         let enough = self.tries >= TRIES || self.began.elapsed() > PATIENCE;
-        if enough || !error.is_retry() {
+        if enough || !self.may_help(&error) {
             return Err(error);
         }
         tracing::debug!(%error, self.tries, "the operation will run again");
@@ -325,6 +325,15 @@ impl Retries {
         tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
         self.tries += 1;
         Ok(())
+    }
+
+    /// Whoever else has that row may have written it after this transaction began: it looked for
+    /// the row and could not see it. Another run sees it, and does what is right then.
+    fn may_help(&mut self, error: &Error) -> bool {
+        if error.unique().is_some() {
+            return !std::mem::replace(&mut self.has_conflicted, true);
+        }
+        error.is_retry()
     }
 }
 
@@ -334,18 +343,6 @@ async fn begin(connection: &mut Object, read_only: bool) -> Result<Transaction<'
         .isolation_level(IsolationLevel::RepeatableRead)
         .read_only(read_only);
     builder.start().await.map_err(|cause| from_postgres("BEGIN", cause))
-}
-
-async fn commit(transaction: Transaction<'_>, topics: &BTreeSet<Topic>) -> Result<()> {
-    if !topics.is_empty() {
-        let text = payload(topics);
-        let notify: &[&(dyn ToSql + Sync)] = &[&CHANNEL, &text];
-        let statement = transaction.prepare_cached("SELECT pg_notify($1, $2)").await;
-        let statement = statement.map_err(|cause| from_postgres("NOTIFY", cause))?;
-        let sent = transaction.execute(&statement, notify).await;
-        sent.map_err(|cause| from_postgres("NOTIFY", cause))?;
-    }
-    transaction.commit().await.map_err(commit_fault)
 }
 
 /// Only an answer that proves the transaction undone may lead to another run.
@@ -445,44 +442,5 @@ struct Talk<'t>(&'t AtomicBool);
 impl Drop for Talk<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Relaxed);
-    }
-}
-
-// ---- listening --------------------------------------------------------------------
-
-/// Hears the wakes of other nodes, on a direct connection because a pooler in
-/// transaction mode would break it; comes back after every loss.
-async fn listen(config: Config, wakes: Arc<Wakes>) {
-    let mut losses: u32 = 0;
-    loop {
-        let listened_since = tokio::time::Instant::now();
-        if let Err(error) = listen_once(&config, &wakes).await {
-            tracing::debug!(%error, "the listening connection was lost");
-        }
-        let lasted = listened_since.elapsed() > Duration::from_secs(30);
-        losses = if lasted { 0 } else { losses.saturating_add(1) };
-        let longest = Duration::from_millis(100 << losses.min(6));
-        tokio::time::sleep(longest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-    }
-}
-
-async fn listen_once(config: &Config, wakes: &Wakes) -> Result<(), tokio_postgres::Error> {
-    let (client, mut connection) = config.connect(NoTls).await?;
-    let hear = async {
-        while let Some(message) = std::future::poll_fn(|cx| connection.poll_message(cx)).await {
-            if let AsyncMessage::Notification(heard) = message? {
-                wakes.fire_payload(heard.payload());
-            }
-        }
-        Ok(())
-    };
-    let ask = async {
-        client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
-        wakes.fire_everything();
-        std::future::pending().await
-    };
-    tokio::select! {
-        ended = hear => ended,
-        failed = ask => failed,
     }
 }

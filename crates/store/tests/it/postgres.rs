@@ -86,11 +86,36 @@ async fn a_lost_race_is_run_again_on_what_is_true_now() {
     assert_eq!(one.one::<i64>(USED, &args![1]).await.unwrap(), 11);
 }
 
+/// Two nodes find that something is missing and both add it. The later one's snapshot is older than
+/// what the other one added: it looks again instead of failing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_added_meanwhile_is_found_and_no_conflict() {
+    let (_place, one, other) = two_nodes().await;
+    let runs = Arc::new(AtomicU32::new(0));
+    let (counter, runtime) = (Arc::clone(&runs), tokio::runtime::Handle::current());
+    let added = one.write(async move |tx: &mut Tx<'_>| {
+        if tx.optional::<i64>(USED, &args![1]).await?.is_some() {
+            return Ok(false);
+        }
+        if counter.fetch_add(1, Ordering::Relaxed) == 0 {
+            let (other, runtime) = (other.clone(), runtime.clone());
+            std::thread::spawn(move || runtime.block_on(add_grant(&other, 1))).join().unwrap()?;
+        }
+        add(tx, 1).await?;
+        Ok(true)
+    });
+    assert!(!added.await.unwrap(), "it is the other's");
+    assert_eq!(count(&one).await, 1);
+    let twice = one.write(async |tx: &mut Tx<'_>| add(tx, 1).await).await;
+    assert!(twice.unwrap_err().unique().is_some(), "what is there for good stays a conflict");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wake_reaches_the_other_node_and_survives_a_lost_listener() {
     const END_LISTENERS: Sql = sql!(
         "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
-         WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+         WHERE datname = current_database() AND pid <> pg_backend_pid() \
+         AND (query LIKE 'LISTEN%' OR query LIKE '%pg_notify%')"
     );
     let (_place, one, other) = two_nodes().await;
     let patience = Duration::from_secs(10);

@@ -441,8 +441,7 @@ async fn what_was_paid_while_it_was_asked_stays_paid(engine: Engine) {
     assert_eq!(shop.daraja.pushes().len(), 1, "and no more in this second");
 
     let begun = shop.buy(1, mac(1)).await.unwrap();
-    let hesitates = RequestFault::StallBefore(Duration::from_secs(3));
-    shop.daraja.faults().requests("processrequest", 1, hesitates);
+    shop.daraja.faults().requests("processrequest", 1, RequestFault::HoldBefore);
     let app = shop.t.app.clone();
     let asking = tokio::spawn(async move { cashier::pass(&app).await.unwrap() });
     while shop.state(&begun).await != PaymentState::Submitting {
@@ -454,6 +453,7 @@ async fn what_was_paid_while_it_was_asked_stays_paid(engine: Engine) {
     shop.people.settle().await;
     cashier::pass(&other_node).await.unwrap();
     assert!(is_paid(&shop.state(&begun).await));
+    shop.daraja.faults().let_go();
     asking.await.unwrap();
     assert!(is_paid(&shop.state(&begun).await), "{:?}", shop.state(&begun).await);
     shop.pass(Span::minutes(3)).await;

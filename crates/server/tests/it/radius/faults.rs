@@ -120,9 +120,10 @@ async fn the_fault_table(engine: Engine) {
         assert_eq!(line.rejected, [""; 0], "{:?}: turned away", line.fault);
         assert_eq!(line.lost, [""; 0], "{:?}: acknowledged and lost", line.fault);
         assert_eq!(line.doubled, [""; 0], "{:?}: counted twice", line.fault);
-        assert!(line.totals.acknowledged > 80, "{:?}: {:?}", line.fault, line.totals);
+        // Otherwise it proved nothing: each of them told and was heard more than once.
+        let each_twice = 4 * u32::from(GUESTS);
+        assert!(line.totals.acknowledged > each_twice, "{:?}: {:?}", line.fault, line.totals);
         if line.fault.is_outage() {
-            // Otherwise it proved nothing.
             assert!(line.silent > 0 && line.totals.given_up > 0, "{line:?}");
         }
     }
