@@ -134,11 +134,7 @@ impl Pg {
     }
 
     /// The answer, and what there is news about.
-    async fn write_once<T, F>(
-        &self,
-        work: &F,
-        keep: fn(&T) -> bool,
-    ) -> Result<(T, BTreeSet<Topic>)>
+    async fn write_once<T, F>(&self, work: &F, keep: fn(&T) -> bool) -> Result<(T, BTreeSet<Topic>)>
     where
         F: AsyncFn(&mut Tx<'_>) -> Result<T>,
     {
