@@ -214,6 +214,21 @@ impl PaymentState {
         }
     }
 
+    /// The same by another number of the money, if money came: providers that confirm before they
+    /// say by which receipt tell it later, whatever became of the money meanwhile.
+    #[must_use]
+    pub fn known_by(self, receipt: &str) -> PaymentState {
+        let receipt = receipt.to_owned();
+        match self {
+            PaymentState::Paid { .. } => PaymentState::Paid { receipt },
+            PaymentState::Review { why, .. } => PaymentState::Review { receipt, why },
+            PaymentState::Refunding { .. } => PaymentState::Refunding { receipt },
+            PaymentState::Refunded { .. } => PaymentState::Refunded { receipt },
+            PaymentState::RefundFailed { why, .. } => PaymentState::RefundFailed { receipt, why },
+            other => other,
+        }
+    }
+
     /// Whether the payer may still be about to pay: a second charge now could be a double one.
     pub const fn is_open(&self) -> bool {
         matches!(self, PaymentState::Created | PaymentState::Submitting | PaymentState::Pending)

@@ -158,6 +158,19 @@ impl Terms {
     pub fn service(wall: Span) -> Terms {
         Terms { starts: Starts::AtPayment, ..Terms::hotspot(wall) }
     }
+
+    /// Whether this, bought on top of `held` while that lasts, is more of the same: limited by the
+    /// same things, and as fast, for as many devices, with the same logins. Anything else would
+    /// change what is left, for better or worse.
+    pub fn is_more_of(&self, held: &Terms) -> bool {
+        self.starts == held.starts
+            && self.clock.limits_the_same(&held.clock)
+            && self.speed == held.speed
+            && self.devices == held.devices
+            && self.when_session_ends == held.when_session_ends
+            && self.at_data_cap == held.at_data_cap
+            && self.logins == held.logins
+    }
 }
 
 impl Clock {
@@ -168,6 +181,13 @@ impl Clock {
         let calendar =
             self.calendar.as_ref().map(|rule| (rule.end_of_period(start), EndedBy::Calendar));
         [wall, calendar].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    fn limits_the_same(&self, other: &Clock) -> bool {
+        self.wall.is_some() == other.wall.is_some()
+            && self.uptime.is_some() == other.uptime.is_some()
+            && self.calendar.is_some() == other.calendar.is_some()
+            && self.data.is_some() == other.data.is_some()
     }
 
     /// Whether anything ends it at all.

@@ -65,6 +65,11 @@ pub enum Offered {
 }
 
 impl Sale {
+    /// Whether one purchase gives several vouchers: then the price is that of all of them.
+    pub fn is_bundle(&self) -> bool {
+        self.vouchers.get() > 1
+    }
+
     /// Whether the portal shows it at all. Unless somebody says otherwise it shows what begins at
     /// the first use: what begins at payment is a subscription, and an office sells that.
     pub fn is_on_portal(&self, terms: &Terms) -> bool {

@@ -120,8 +120,8 @@ const INSERT: Sql = sql!(
 );
 const SAVE: Sql = sql!(
     "UPDATE payments SET provider_id = $1, state = $2, standing = $3, customer_id = $4, \
-     grant_id = $5, submitted_at = $6, settled_at = $7, next_attempt_at = $8, last_error = $9, \
-     ringing = $10, version = version + 1 WHERE id = $11 AND version = $12"
+     grant_id = $5, renews_id = $6, submitted_at = $7, settled_at = $8, next_attempt_at = $9, \
+     last_error = $10, ringing = $11, version = version + 1 WHERE id = $12 AND version = $13"
 );
 /// Steps from one gateway that has something due to the next, so that the length of a queue costs
 /// nothing.
@@ -235,6 +235,7 @@ pub async fn save(tx: &mut Tx<'_>, payment: &Payment) -> Result<(), Error> {
         standing,
         p.customer,
         p.grant,
+        p.renews,
         p.submitted_at,
         p.settled_at,
         p.next_attempt_at,

@@ -210,6 +210,26 @@ fn a_renewal_counts_from_the_end_or_from_now_whichever_is_later() {
 }
 
 #[test]
+fn an_hour_on_the_clock_and_an_hour_online_are_not_for_ever() {
+    let on_the_clock = Terms::hotspot(Span::hours(1));
+    let online = Clock { uptime: Some(Span::hours(1)), ..Clock::default() };
+    let online = Terms { clock: online, ..Terms::hotspot(Span::ZERO) };
+    for (first, second) in [(&on_the_clock, &online), (&online, &on_the_clock)] {
+        let unused = grant(first.clone(), true);
+        let (running, _) = apply(unused.clone(), seen(1, NOON), NOON);
+        let (paused, _) = apply(running.clone(), Event::Pause, NOON);
+        for had in [unused, running, paused] {
+            let (both, _) = apply(had.clone(), Event::Paid(second.clone()), NOON);
+            let both = both.clone().apply(Event::Resume, NOON).map_or(both, |done| done.grant);
+            let (both, _) = apply(both, seen(1, NOON), NOON);
+            let (both, _) =
+                apply(both, used(Span::hours(3), DataSize::ZERO), NOON + Span::hours(3));
+            assert!(ended(&both).is_some(), "{had:?} and {second:?}: {both:?}");
+        }
+    }
+}
+
+#[test]
 fn grace_keeps_him_online_and_then_shows_the_pay_page() {
     let terms =
         Terms { grace: Span::days(3), after_end: AfterEnd::Wall, ..Terms::service(Span::days(30)) };
@@ -457,6 +477,31 @@ proptest! {
             prop_assert!(after.locked_to.is_none() || !after.knows_devices() || !after.terms.logins.lock_to_first_device);
             grant = after;
         }
+    }
+
+    /// Whatever somebody has, and however it is held: who buys what ends has something that ends.
+    #[test]
+    fn what_is_bought_ends_whatever_it_is_added_to(
+        (terms, paid, events) in any_life(), more in any_terms()
+    ) {
+        let mut now = NOON;
+        let mut grant = grant(terms, paid);
+        for (wait, event) in events {
+            now = now + Span::seconds(wait);
+            grant = grant.clone().apply(event, now).map_or(grant, |applied| applied.grant);
+        }
+        let ends = !more.clock.is_endless();
+        let Ok(Applied { grant, .. }) = grant.apply(Event::Paid(more), now) else { return Ok(()) };
+        let waits = matches!(grant.state, State::Unused { .. }) && !grant.terms.clock.is_endless();
+        let left = match grant.state {
+            State::Paused { left, .. } => left.is_some(),
+            state => state.ends_at().is_some(),
+        };
+        let counts = grant.meter.uptime_allowed.is_some() || grant.meter.data_allowed.is_some();
+        prop_assert!(!ends || waits || left || counts, "{grant:?}");
+        let Grant { meter: Meter { uptime_allowed, data_allowed, .. }, terms, .. } = grant;
+        prop_assert_eq!(terms.clock.uptime.is_some(), uptime_allowed.is_some());
+        prop_assert_eq!(terms.clock.data.is_some(), data_allowed.is_some());
     }
 
     /// Late work gives the same end as punctual work.

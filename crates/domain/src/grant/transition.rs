@@ -253,10 +253,8 @@ impl Step {
     /// Bought twice before the first use: both purchases count, nothing is swallowed.
     fn stack_on_unused(&mut self, terms: Terms) {
         self.add_allowances(&terms);
-        let wall = match (self.grant.terms.clock.wall, terms.clock.wall) {
-            (Some(first), Some(second)) => Some(first + second),
-            _ => None,
-        };
+        let first = self.grant.terms.clock.wall.unwrap_or(Span::ZERO);
+        let wall = terms.clock.wall.map(|second| first + second);
         let activate_by = activate_by(&terms, true, self.now);
         self.grant.terms = terms;
         self.grant.terms.clock.wall = wall;
@@ -306,8 +304,9 @@ impl Step {
 
     fn pay_paused(&mut self, terms: Terms) {
         self.add_allowances(&terms);
+        let more = terms.clock.end_of_period(self.now).map(|(end, _)| end.since(self.now));
         if let State::Paused { left, .. } = &mut self.grant.state {
-            *left = left.and_then(|left| terms.clock.wall.map(|wall| left + wall));
+            *left = more.map(|more| left.unwrap_or(Span::ZERO) + more);
         }
         self.grant.terms = terms;
         self.effects.push(Effect::Renewed { ends_at: None });
@@ -324,16 +323,15 @@ impl Step {
         Window { started, ends_at, ..window }
     }
 
+    /// What was bought last says what is limited, and what is left of the same limit comes on top. A
+    /// limit that was not there before counts from now on: two purchases with different limits must
+    /// not make one without any.
     fn add_allowances(&mut self, terms: &Terms) {
         let meter = &mut self.grant.meter;
-        meter.uptime_allowed = match (meter.uptime_allowed, terms.clock.uptime) {
-            (Some(had), Some(more)) => Some(had + more),
-            _ => None,
-        };
-        meter.data_allowed = match (meter.data_allowed, terms.clock.data) {
-            (Some(had), Some(more)) => Some(had + more),
-            _ => None,
-        };
+        let (uptime, data) = (meter.uptime, meter.data);
+        meter.uptime_allowed =
+            terms.clock.uptime.map(|more| meter.uptime_allowed.unwrap_or(uptime) + more);
+        meter.data_allowed = terms.clock.data.map(|more| meter.data_allowed.unwrap_or(data) + more);
     }
 
     fn restore_speed(&mut self) {

@@ -46,7 +46,7 @@ impl Postbox {
         let waiting = self.0.take();
         let letters: Arc<[Letter]> = waiting.iter().map(|one| one.letter.clone()).collect();
         match keep_all(&store, letters).await {
-            Ok(()) => waiting.into_iter().for_each(Waiting::is_kept),
+            Ok(()) => waiting.into_iter().for_each(Waiting::answer),
             Err(error) if waiting.len() > 1 && !error.is_passing() => {
                 keep_each(&store, waiting).await;
             }
@@ -70,7 +70,7 @@ impl Slot {
 }
 
 impl Waiting {
-    fn is_kept(self) {
+    fn answer(self) {
         // The provider may have hung up: it is kept all the same.
         let _ = self.kept.send(());
     }
@@ -87,7 +87,7 @@ async fn keep_all(store: &Store, letters: Arc<[Letter]>) -> Result<(), Error> {
 async fn keep_each(store: &Store, waiting: Vec<Waiting>) {
     for one in waiting {
         match keep_all(store, Arc::new([one.letter.clone()])).await {
-            Ok(()) => one.is_kept(),
+            Ok(()) => one.answer(),
             Err(error) => not_kept(&error),
         }
     }

@@ -31,6 +31,7 @@ mod payment_gateway;
 mod payment_money;
 mod payment_purchases;
 mod plan;
+mod plan_facts;
 mod progress;
 mod provision;
 mod radius;

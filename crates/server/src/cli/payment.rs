@@ -158,6 +158,9 @@ async fn add(desk: &Desk, arguments: AddArguments) -> anyhow::Result<ExitCode> {
             let fate = fate.word().replace('_', " ");
             bail!("receipt {} was {fate} already: nothing changed", shown(receipt))
         }
+        Accepted::GoesBack => {
+            bail!("receipt {} is on its way back to its payer: nothing changed", shown(receipt))
+        }
         Accepted::Unfit(_) => bail!(
             "the price is {price}, and {} is nobody's: there is no wallet to keep {amount} in",
             shown(&found.label)

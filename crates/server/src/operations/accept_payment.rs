@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::operations::asked::By;
 use crate::operations::confirm_payment::came;
-use crate::operations::work_off_money::{Given, NotGiven, give_to_grant};
+use crate::operations::work_off_money::{Given, NotGiven, give_to_grant, goes_back};
 use lango_domain::grant::Refusal;
 use lango_domain::ids::{CustomerId, GrantId, TenantId};
 use lango_domain::money::Money;
@@ -45,6 +45,8 @@ pub enum Accepted {
     Already(GrantId),
     /// The receipt was used before, for no grant; nothing changed.
     Elsewhere(Fate),
+    /// Its provider was told to give it back, and has not said what became of that.
+    GoesBack,
     /// It fits nothing, and nobody is known whose it could be; the receipt was not used up.
     Unfit(Misfit),
     /// The grant takes no money; the receipt was not used up.
@@ -80,6 +82,7 @@ async fn accept(
     let stored = lango_store::grants::one(tx, payment.grant).await?;
     let money = match known(tx, payment).await? {
         // A provider told of it, and nobody knew what for.
+        Some(known) if goes_back(tx, &known).await? => return Ok(Err(Accepted::GoesBack)),
         Some(known) if matches!(known.fate, Fate::Waiting(_)) => known,
         Some(known) => return Ok(Err(told_before(&known, &stored))),
         None => {
@@ -123,7 +126,7 @@ fn told_before(known: &MoneyIn, stored: &StoredGrant) -> Accepted {
     match known.grant {
         _ if known.fate == Fate::GivenBack => Accepted::Elsewhere(known.fate),
         Some(grant) => Accepted::Already(grant),
-        None if known.customer.is_some() && known.customer == stored.grant.customer => {
+        None if known.fate == Fate::Credited && known.customer == stored.grant.customer => {
             Accepted::Already(stored.grant.id)
         }
         None => Accepted::Elsewhere(known.fate),

@@ -75,7 +75,7 @@ pub(crate) async fn check_sale(
     if sale.trial && plan.price.amount != 0 {
         return Ok(Err(SaleError::TrialHasPrice));
     }
-    if sale.trial && sale.vouchers.get() > 1 {
+    if sale.trial && sale.is_bundle() {
         return Ok(Err(SaleError::TrialIsBundle));
     }
     let ours = match sale.routers.is_empty() {

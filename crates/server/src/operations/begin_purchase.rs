@@ -72,8 +72,8 @@ pub enum NotBegun {
     /// The phone is being asked for something else.
     #[error("this phone is being asked for another payment: answer that first")]
     Busy(PaymentId),
-    /// What is to be renewed is not his, or was closed.
-    #[error("this access cannot be renewed: buy a new one")]
+    /// What is to be renewed is not his, or was closed; or it is a bundle that is bought.
+    #[error("this access cannot be renewed by that: buy a new one")]
     NotRenewable,
     /// The database.
     #[error("beginning a purchase")]
@@ -129,8 +129,9 @@ async fn begin(
     if offer.trial || offer.price.amount <= 0 {
         return Ok(Err(NotBegun::Free));
     }
+    // A bundle is so many vouchers, and none of them is another period of something.
     if let Some(grant) = purchase.renews
-        && !is_renewable(tx, tenant, grant).await?
+        && (offer.vouchers.get() > 1 || !is_renewable(tx, tenant, grant).await?)
     {
         return Ok(Err(NotBegun::NotRenewable));
     }

@@ -80,6 +80,20 @@ pub async fn change_grant(
         .await
 }
 
+/// Ends a grant for good, in the caller's transaction; one that is over already stays as it is.
+pub(crate) async fn end(
+    tx: &mut Tx<'_>,
+    app: &App,
+    stored: StoredGrant,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<(), Error> {
+    match Change::of(stored, Event::Terminate, now) {
+        Ok(change) => write(tx, app, vec![change], actor, now).await,
+        Err(_) => Ok(()),
+    }
+}
+
 /// Writes changes and everything that follows from them.
 ///
 /// # Errors

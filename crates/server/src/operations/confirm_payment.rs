@@ -5,13 +5,12 @@ use crate::app::App;
 use crate::messaging::notice::Notice;
 use crate::messaging::{self, MessageOrder};
 use crate::operations::accept_payment::is_read_from_a_phone;
+use crate::operations::add_to_grant::Addition;
 use crate::operations::admit_device::{self, Admission};
 use crate::operations::asked::{self, Actor, Entry};
-use crate::operations::change_grant::{self, Change};
 use crate::operations::issue_vouchers::sell_vouchers;
 use crate::operations::work_off_money::{Given, NotGiven, give_to_grant};
 use crate::payments;
-use lango_domain::grant::Event;
 use lango_domain::ids::{CustomerId, GrantId, Id, JobId, PaymentId, PostingId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::payment::{Fit, Misfit, PaymentState, Proof};
@@ -118,9 +117,15 @@ async fn used_at_the_desk(
     used: MoneyIn,
     now: Timestamp,
 ) -> Result<Came, Error> {
+    let receipt = used.receipt.clone();
     let settled = Payment {
-        state: PaymentState::Paid { receipt: used.receipt.clone() },
+        state: match used.fate {
+            Fate::GivenBack => PaymentState::Refunded { receipt },
+            _ => PaymentState::Paid { receipt },
+        },
         grant: used.grant,
+        // The desk added it to what was there before: giving the money back must not end that.
+        renews: used.grant,
         customer: used.customer.or(payment.customer),
         settled_at: Some(now),
         next_attempt_at: None,
@@ -141,20 +146,20 @@ async fn same_money(
     provider: &str,
     proof: &Proof,
 ) -> Result<Option<Came>, Error> {
-    let PaymentState::Paid { receipt } = &payment.state else { return Ok(None) };
+    let Some(receipt) = payment.state.receipt() else { return Ok(None) };
     let question = payment.provider_id.as_deref();
     if question == Some(proof.receipt.as_str()) {
         return Ok(Some(Came::Known));
     }
     // Another sum is other money: paid by hand for the same reference meanwhile.
     let is_the_sum = proof.amount.is_none_or(|came| came == payment.amount);
-    if question != Some(receipt.as_str()) || !is_the_sum {
+    if question != Some(receipt) || !is_the_sum {
         return Ok(None);
     }
-    let name = (payment.tenant, provider, receipt.as_str());
+    let name = (payment.tenant, provider, receipt);
     money_in::name(tx, name, &proof.receipt).await?;
     lango_store::receipts::name(tx, name, &proof.receipt).await?;
-    let state = PaymentState::Paid { receipt: proof.receipt.clone() };
+    let state = payment.state.clone().known_by(&proof.receipt);
     lango_store::payments::save(tx, &Payment { state, ..payment.clone() }).await?;
     Ok(Some(Came::Known))
 }
@@ -238,25 +243,15 @@ async fn buy(
 ) -> Result<Option<GrantId>, Error> {
     let plan = lango_store::plans::one(tx, payment.plan).await?;
     if let Some(grant) = payment.renews {
-        return renew(tx, app, grant, plan.plan.terms, now).await;
+        let stored = lango_store::grants::one(tx, grant).await?;
+        let Ok(addition) = Addition::of(stored, &plan.plan, now) else { return Ok(None) };
+        addition.write(tx, app, &Actor::Payment, now).await?;
+        return Ok(Some(grant));
     }
     // The place where he stands is not the only one that it is good for, unless the plan says so.
     let vouchers =
         sell_vouchers(tx, app, &plan, (Some(customer), None), &Actor::Payment, now).await?;
     Ok(vouchers.first().map(|voucher| voucher.id))
-}
-
-async fn renew(
-    tx: &mut Tx<'_>,
-    app: &App,
-    grant: GrantId,
-    terms: lango_domain::plan::Terms,
-    now: Timestamp,
-) -> Result<Option<GrantId>, Error> {
-    let stored = lango_store::grants::one(tx, grant).await?;
-    let Ok(change) = Change::of(stored, Event::Paid(terms), now) else { return Ok(None) };
-    change_grant::write(tx, app, vec![change], &Actor::Payment, now).await?;
-    Ok(Some(grant))
 }
 
 /// For whom it is: whoever was named, or whoever has the phone that paid, known or not.

@@ -250,7 +250,7 @@ async fn begin(
     if order.customer.is_some() {
         return Ok(Ok(Running { batch: None, length }));
     }
-    if plan.sale.vouchers.get() > 1 {
+    if plan.sale.is_bundle() {
         return Ok(Err(IssueError::Bundle(plan.plan.name.clone())));
     }
     if let Some(id) = press.reseller {

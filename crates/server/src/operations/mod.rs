@@ -1,12 +1,14 @@
 //! One file per use case. An operation is a transaction: it reads, lets the domain decide, and
-//! writes everything that follows together. It never talks to a router, a person or a provider;
-//! it leaves enforcements and jobs for those who do.
+//! writes everything that follows together. It leaves enforcements and jobs for those who talk to
+//! routers, people and providers; the few that somebody waits for talk themselves, between two
+//! transactions and never in one.
 
 pub mod accept_payment;
 pub mod act_on_grant;
 pub mod add_customer;
 pub mod add_plan;
 pub mod add_router;
+pub mod add_to_grant;
 pub mod add_token;
 pub mod admit_device;
 pub mod asked;

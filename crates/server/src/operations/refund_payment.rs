@@ -3,19 +3,19 @@
 
 use crate::app::App;
 use crate::operations::asked::{self, Actor, By, Entry, Lost};
-use crate::operations::change_grant::{self, Change};
+use crate::operations::change_grant;
 use crate::operations::confirm_payment::post;
 use crate::operations::gateways::{provider_of, url_of};
 use crate::payments::{Door, Refund, RefundAnswer};
-use lango_domain::grant::Event;
-use lango_domain::ids::{PaymentId, TenantId};
+use lango_domain::ids::{GrantId, PaymentId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::payment::{PaymentState, Verdict};
 use lango_domain::time::Timestamp;
+use lango_store::grants::{self, Pick, StoredGrant};
 use lango_store::ledger::Account;
 use lango_store::money_in::{self, Fate, MoneyIn};
 use lango_store::payments::Payment;
-use lango_store::{Error, Tx};
+use lango_store::{Error, Order, Tx};
 
 /// Why money is not given back.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,9 @@ pub enum NotRefunded {
     /// There is nothing to give back.
     #[error("this payment is {0}: only what was paid can be given back")]
     NotPaid(&'static str),
+    /// It lay in a wallet, and its customer has bought something by it.
+    #[error("the customer has spent it: his wallet holds too little to take it out again")]
+    Spent,
     /// The provider does not do it for us.
     #[error(
         "{0} does not give money back for us: pay it back by hand, then note it with --by-hand"
@@ -85,36 +88,102 @@ async fn begin(
     let Some(payment) = found.filter(|payment| payment.tenant == tenant) else {
         return Ok(Err(Lost::Missing("payment").into()));
     };
-    let receipt = match &payment.state {
-        PaymentState::Paid { receipt }
-        | PaymentState::Review { receipt, .. }
-        | PaymentState::RefundFailed { receipt, .. } => receipt.clone(),
-        other => return Ok(Err(NotRefunded::NotPaid(other.word()))),
+    let receipt = match (&payment.state, way) {
+        (
+            PaymentState::Paid { receipt }
+            | PaymentState::Review { receipt, .. }
+            | PaymentState::RefundFailed { receipt, .. },
+            _,
+        ) => receipt.clone(),
+        // The provider was told, and never said what became of it: somebody has found out, or paid.
+        (PaymentState::Refunding { .. }, Way::ByHand) => {
+            let amount = payment.amount;
+            return noted(tx, app, payment, by, now).await.map(|payment| Ok((payment, amount)));
+        }
+        (other, _) => return Ok(Err(NotRefunded::NotPaid(other.word()))),
     };
     let gateway = lango_store::gateways::find(tx, payment.gateway).await?;
-    let told_by = gateway.as_ref().map_or("", |gateway| gateway.provider.as_str());
-    let money = money_in::by_receipt(tx, tenant, told_by, &receipt).await?;
-    let amount = money.map_or(payment.amount, |money| goes_back(&payment, &money));
+    let money = money_of(tx, &payment, &receipt).await?;
+    let amount = match &money {
+        Some(money) => used_of(tx, money).await?,
+        None => payment.amount,
+    };
     if let Some(gateway) = gateway.filter(|_| way == Way::ByProvider) {
         let provider = provider_of(app, &gateway)?;
         if !provider.abilities().refunds {
             return Ok(Err(NotRefunded::NotOffered(provider.name())));
         }
     }
+    if let Some(money) = &money
+        && !take_out(tx, app, money, now).await?
+    {
+        return Ok(Err(NotRefunded::Spent));
+    }
     end_what_it_bought(tx, app, &payment, by, now).await?;
     let mut refunding = Payment { state: PaymentState::Refunding { receipt }, ..payment };
     lango_store::payments::save(tx, &refunding).await?;
     refunding.version += 1;
-    let detail = format!("{} {}", refunding.amount, refunding.reference);
-    let entry = Entry { grant: refunding.grant, ..Entry::of(tenant, "refund begun", detail) };
-    asked::account(tx, app, &by.actor, entry, now).await?;
+    let refunding = noted(tx, app, refunding, by, now).await?;
     Ok(Ok((refunding, amount)))
 }
 
-/// The price of what was bought: what was too much is in the payer's wallet, and stays his. What
-/// bought nothing goes back whole.
-fn goes_back(payment: &Payment, money: &MoneyIn) -> Money {
-    if money.fate == Fate::Used { payment.amount } else { money.amount }
+/// Whoever sees to it stands in the account.
+async fn noted(
+    tx: &mut Tx<'_>,
+    app: &App,
+    refunding: Payment,
+    by: &By,
+    now: Timestamp,
+) -> Result<Payment, Error> {
+    let detail = format!("{} {}", refunding.amount, refunding.reference);
+    let tenant = refunding.tenant;
+    let entry = Entry { grant: refunding.grant, ..Entry::of(tenant, "refund begun", detail) };
+    asked::account(tx, app, &by.actor, entry, now).await?;
+    Ok(refunding)
+}
+
+/// What was used of money: what was more than a price is in a wallet, and stays there. All of it, if
+/// it bought nothing.
+pub(crate) async fn used_of(tx: &mut Tx<'_>, money: &MoneyIn) -> Result<Money, Error> {
+    let MoneyIn { tenant, provider, receipt, .. } = money;
+    if money.fate != Fate::Used {
+        return Ok(money.amount);
+    }
+    let used = lango_store::receipts::find(tx, *tenant, provider, receipt).await?;
+    Ok(used.map_or(money.amount, |used| used.amount))
+}
+
+/// Takes what lies in a wallet out of it, before its provider is told: nobody spends it meanwhile.
+/// False if somebody has.
+async fn take_out(
+    tx: &mut Tx<'_>,
+    app: &App,
+    money: &MoneyIn,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let Some(wallet) = wallet_of(money) else { return Ok(true) };
+    let lines = [(wallet, money.amount.amount), (Account::Refunds, -money.amount.amount)];
+    post(tx, app, (money.tenant, &entry_of(money)), money.amount, &lines, now).await
+}
+
+/// What could not be given back is in the wallet again.
+async fn put_back(
+    tx: &mut Tx<'_>,
+    app: &App,
+    money: &MoneyIn,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(wallet) = wallet_of(money) else { return Ok(()) };
+    let lines = [(Account::Refunds, money.amount.amount), (wallet, -money.amount.amount)];
+    post(tx, app, (money.tenant, &entry_of(money)), money.amount, &lines, now).await.map(drop)
+}
+
+fn wallet_of(money: &MoneyIn) -> Option<Account> {
+    money.customer.filter(|_| money.fate == Fate::Credited).map(Account::Wallet)
+}
+
+fn entry_of(money: &MoneyIn) -> String {
+    format!("refund of {} {}", money.provider, money.receipt)
 }
 
 /// A new access ends; of a renewed one nobody knows which part was used, so it stays.
@@ -125,13 +194,40 @@ async fn end_what_it_bought(
     by: &By,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let (Some(grant), None) = (payment.grant, payment.renews) else { return Ok(()) };
-    let stored = lango_store::grants::one(tx, grant).await?;
-    match Change::of(stored, Event::Terminate, now) {
-        Ok(change) => change_grant::write(tx, app, vec![change], &by.actor, now).await,
-        // It is over already.
-        Err(_) => Ok(()),
+    let (Some(first), None) = (payment.grant, payment.renews) else { return Ok(()) };
+    for stored in bought(tx, payment, first).await? {
+        change_grant::end(tx, app, stored, &by.actor, now).await?;
     }
+    Ok(())
+}
+
+/// The first voucher that was bought and, of a bundle, the others: made in the same moment for the
+/// same customer, up to what his next purchase began with. One that somebody else has by now is his.
+async fn bought(
+    tx: &mut Tx<'_>,
+    payment: &Payment,
+    first: GrantId,
+) -> Result<Vec<StoredGrant>, Error> {
+    /// No bundle is as large.
+    const MOST: i64 = 70_000;
+    let Some(made) = grants::show(tx, first).await? else { return Ok(Vec::new()) };
+    let at = made.created_at;
+    let mut all = vec![made.stored];
+    let Some(customer) = payment.customer else { return Ok(all) };
+    let (tenant, pick) = (payment.tenant, Pick::Customer(customer));
+    let later = grants::listed(tx, tenant, pick, Order::Ascending, Some(first), MOST).await?;
+    for other in later.into_iter().take_while(|other| other.created_at == at) {
+        if begins_another(tx, other.stored.grant.id).await? {
+            break;
+        }
+        all.push(other.stored);
+    }
+    Ok(all)
+}
+
+async fn begins_another(tx: &mut Tx<'_>, grant: GrantId) -> Result<bool, Error> {
+    let payments = lango_store::payments::of_grant(tx, grant).await?;
+    Ok(payments.iter().any(|payment| payment.renews.is_none()))
 }
 
 async fn tell(
@@ -218,8 +314,11 @@ async fn settle(
                     PaymentState::RefundFailed { receipt: receipt.clone(), why: why.clone() }
                 }
             };
-            if outcome.is_ok() {
-                give_back(tx, &desk, &payment, &receipt, now).await?;
+            if let Some(money) = money_of(tx, &payment, &receipt).await? {
+                match &outcome {
+                    Ok(()) => give_back(tx, &desk, money, now).await?,
+                    Err(_) => put_back(tx, &desk, &money, now).await?,
+                }
             }
             let detail = format!("{} {}", payment.amount, payment.reference);
             let what = if outcome.is_ok() { "refunded" } else { "refund failed" };
@@ -231,28 +330,29 @@ async fn settle(
         .await
 }
 
+async fn money_of(
+    tx: &mut Tx<'_>,
+    payment: &Payment,
+    receipt: &str,
+) -> Result<Option<MoneyIn>, Error> {
+    let gateway = lango_store::gateways::find(tx, payment.gateway).await?;
+    let provider = gateway.map_or_else(String::new, |gateway| gateway.provider);
+    money_in::by_receipt(tx, payment.tenant, &provider, receipt).await
+}
+
 async fn give_back(
     tx: &mut Tx<'_>,
     app: &App,
-    payment: &Payment,
-    receipt: &str,
+    money: MoneyIn,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let gateway = lango_store::gateways::find(tx, payment.gateway).await?;
-    let provider = gateway.map_or_else(String::new, |gateway| gateway.provider);
-    let money = money_in::by_receipt(tx, payment.tenant, &provider, receipt).await?;
-    let Some(money) = money else { return Ok(()) };
-    let amount = goes_back(payment, &money);
-    let from = match (money.fate, money.customer) {
-        (Fate::Used, _) => Account::Revenue,
-        (Fate::Credited, Some(customer)) => Account::Wallet(customer),
-        _ => Account::Suspense,
+    let amount = used_of(tx, &money).await?;
+    let from = match money.fate {
+        Fate::Used => Account::Revenue,
+        Fate::Credited => Account::Refunds,
+        Fate::Waiting(_) | Fate::GivenBack => Account::Suspense,
     };
-    let what = format!("refund of {provider} {receipt}");
-    let lines = |from| [(from, amount.amount), (Account::Clearing(money.gateway), -amount.amount)];
-    if !post(tx, app, (payment.tenant, &what), amount, &lines(from), now).await? {
-        // He has spent it, and has it back all the same: that is our loss.
-        post(tx, app, (payment.tenant, &what), amount, &lines(Account::Refunds), now).await?;
-    }
+    let lines = [(from, amount.amount), (Account::Clearing(money.gateway), -amount.amount)];
+    post(tx, app, (money.tenant, &entry_of(&money)), amount, &lines, now).await?;
     money_in::save(tx, &MoneyIn { fate: Fate::GivenBack, ..money }).await
 }

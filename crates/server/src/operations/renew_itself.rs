@@ -27,6 +27,9 @@ pub enum CannotRenew {
     /// There is no wallet.
     #[error("it is nobody's, so no wallet can pay for it: assign it to a customer first")]
     Nobodys,
+    /// Its price is that of several vouchers.
+    #[error("it is a voucher of a bundle, whose price is that of all of them: buy the bundle anew")]
+    Bundle,
     /// It is over for good.
     #[error("it was terminated: nothing renews it")]
     Terminated,
@@ -61,6 +64,9 @@ pub async fn let_renew_itself(
             }
             if on && is_terminated(&stored.grant) {
                 return Ok(Err(CannotRenew::Terminated));
+            }
+            if on && lango_store::plans::one(tx, stored.grant.plan).await?.sale.is_bundle() {
+                return Ok(Err(CannotRenew::Bundle));
             }
             let what = match on {
                 true => "renews itself",
@@ -134,7 +140,8 @@ async fn look(tx: &mut Tx<'_>, app: &App, id: GrantId, now: Timestamp) -> Result
         Turn::Now => {}
     }
     let customer = lango_store::customers::one(tx, customer).await?;
-    match renew(tx, app, stored, &customer, &Actor::Engine, now).await? {
+    let plan = lango_store::plans::one(tx, stored.grant.plan).await?;
+    match renew(tx, app, (stored, &plan), &customer, &Actor::Engine, now).await? {
         Ok((_, after)) => {
             let next = match turn(&after.grant, now) {
                 Turn::Later(at) => at,
@@ -142,7 +149,7 @@ async fn look(tx: &mut Tx<'_>, app: &App, id: GrantId, now: Timestamp) -> Result
             };
             renewals::put_off(tx, id, next).await
         }
-        Err(NotSpent::Free) => renewals::switch_off(tx, id).await,
+        Err(NotSpent::Free | NotSpent::Bundle) => renewals::switch_off(tx, id).await,
         // Money that comes into the wallet has it looked at again at once.
         Err(_) => renewals::put_off(tx, id, now + NOW_AND_THEN).await,
     }

@@ -4,17 +4,18 @@
 use crate::app::App;
 use crate::messaging::notice::Notice;
 use crate::messaging::{self, MessageOrder};
+use crate::operations::add_to_grant::{Addition, takes};
 use crate::operations::asked::{self, Actor, By, Entry, KeyReused, Lost};
-use crate::operations::change_grant::{self, Change};
 use crate::operations::confirm_payment::post;
 use crate::operations::issue_vouchers::sell_vouchers;
-use lango_domain::grant::{Event, Refusal};
+use lango_domain::grant::Refusal;
 use lango_domain::ids::{CustomerId, GrantId, Id, JobId, PlanId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::time::Timestamp;
 use lango_store::customers::Customer;
 use lango_store::grants::StoredGrant;
 use lango_store::ledger::{self, Account};
+use lango_store::plans::StoredPlan;
 use lango_store::receipts::Receipt;
 use lango_store::{Error, Tx};
 
@@ -28,6 +29,8 @@ pub enum Buys {
     Renewal(GrantId),
     /// Something new.
     New(PlanId),
+    /// That plan, added to what somebody has shown that he holds, if that takes it; else something new.
+    OnTop(GrantId, PlanId),
 }
 
 /// What was bought.
@@ -55,6 +58,11 @@ pub enum NotSpent {
     /// The plan is sold no more.
     #[error("this plan is not sold any more")]
     NotOnSale,
+    /// Its price is that of several vouchers.
+    #[error(
+        "this is a voucher of a bundle, whose price is that of all of them: buy the bundle anew"
+    )]
+    Bundle,
     /// A trial costs nothing.
     #[error("this plan costs nothing: a wallet does not pay for it")]
     Free,
@@ -169,32 +177,62 @@ async fn buy(
             if stored.grant.customer != Some(customer.id) {
                 return Ok(Err(NotSpent::NotHis));
             }
-            Ok(renew(tx, app, stored, &customer, &by.actor, now).await?.map(|(spent, _)| spent))
+            let plan = lango_store::plans::one(tx, stored.grant.plan).await?;
+            let done = renew(tx, app, (stored, &plan), &customer, &by.actor, now).await?;
+            Ok(done.map(|(spent, _)| spent))
         }
-        Buys::New(plan) => new(tx, app, (plan, &customer), by, now).await,
+        Buys::New(plan) => match on_sale(tx, tenant, plan).await? {
+            Ok(plan) => new(tx, app, (&plan, &customer), by, now).await,
+            Err(not) => Ok(Err(not)),
+        },
+        Buys::OnTop(held, plan) => {
+            let plan = match on_sale(tx, tenant, plan).await? {
+                Ok(plan) => plan,
+                Err(not) => return Ok(Err(not)),
+            };
+            let held = super::act_on_grant::of_tenant(tx, tenant, held).await?;
+            let Some(held) = held.filter(|held| takes(&held.grant, &plan)) else {
+                return new(tx, app, (&plan, &customer), by, now).await;
+            };
+            let done = renew(tx, app, (held, &plan), &customer, &by.actor, now).await?;
+            Ok(done.map(|(spent, _)| spent))
+        }
     }
 }
 
-/// Renews what a customer has by his wallet, and tells him.
+async fn on_sale(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    plan: PlanId,
+) -> Result<Result<StoredPlan, NotSpent>, Error> {
+    Ok(match super::change_plan::of_tenant(tx, tenant, plan).await? {
+        None => Err(Lost::Missing("plan").into()),
+        Some(plan) if plan.retired_at.is_some() => Err(NotSpent::NotOnSale),
+        Some(plan) => Ok(plan),
+    })
+}
+
+/// Renews an access by a customer's wallet, and tells him. Nothing is written if it cannot be.
 pub(crate) async fn renew(
     tx: &mut Tx<'_>,
     app: &App,
-    stored: StoredGrant,
+    (stored, plan): (StoredGrant, &StoredPlan),
     customer: &Customer,
     actor: &Actor,
     now: Timestamp,
 ) -> Result<Result<(Spent, StoredGrant), NotSpent>, Error> {
-    let plan = lango_store::plans::one(tx, stored.grant.plan).await?.plan;
-    let change = match Change::of(stored, Event::Paid(plan.terms), now) {
-        Ok(change) => change,
+    if plan.sale.is_bundle() {
+        return Ok(Err(NotSpent::Bundle));
+    }
+    let addition = match Addition::of(stored, &plan.plan, now) {
+        Ok(addition) => addition,
         Err(refusal) => return Ok(Err(refusal.into())),
     };
-    let paid = match pay(tx, app, customer, plan.price, now).await? {
+    let paid = match pay(tx, app, customer, plan.plan.price, now).await? {
         Ok(paid) => paid,
         Err(not) => return Ok(Err(not)),
     };
-    let after = change.after.clone();
-    change_grant::write(tx, app, vec![change], actor, now).await?;
+    let after = addition.write(tx, app, actor, now).await?;
     let spent = keep(tx, app, (paid, after.grant.id), customer, actor, now).await?;
     let (amount, receipt) = (spent.price, spent.receipt.clone());
     tell(tx, app, customer, &spent, Notice::Receipt { amount, receipt }, now).await?;
@@ -204,21 +242,16 @@ pub(crate) async fn renew(
 async fn new(
     tx: &mut Tx<'_>,
     app: &App,
-    (plan, customer): (PlanId, &Customer),
+    (plan, customer): (&StoredPlan, &Customer),
     by: &By,
     now: Timestamp,
 ) -> Result<Result<Spent, NotSpent>, Error> {
-    let plan = match super::change_plan::of_tenant(tx, customer.tenant, plan).await? {
-        None => return Ok(Err(Lost::Missing("plan").into())),
-        Some(plan) if plan.retired_at.is_some() => return Ok(Err(NotSpent::NotOnSale)),
-        Some(plan) => plan,
-    };
     let paid = match pay(tx, app, customer, plan.plan.price, now).await? {
         Ok(paid) => paid,
         Err(not) => return Ok(Err(not)),
     };
     let his = (Some(customer.id), None);
-    let vouchers = sell_vouchers(tx, app, &plan, his, &by.actor, now).await?;
+    let vouchers = sell_vouchers(tx, app, plan, his, &by.actor, now).await?;
     let Some(first) = vouchers.first() else { return Ok(Err(NotSpent::NotOnSale)) };
     let spent = keep(tx, app, (paid, first.id), customer, &by.actor, now).await?;
     let (amount, receipt) = (Some(spent.price), Some(spent.receipt.clone()));

@@ -2,11 +2,13 @@
 //! be undone by him; what was used is given back as any other money.
 
 use crate::app::App;
+use crate::operations::add_to_grant::Addition;
 use crate::operations::asked::{self, Actor, By, Entry, Lost};
-use crate::operations::change_grant::{self, Change};
+use crate::operations::change_grant;
 use crate::operations::confirm_payment::{Used, credit, post, spend};
+use crate::operations::refund_payment::used_of;
 use crate::operations::spend_wallet;
-use lango_domain::grant::{Event, Refusal};
+use lango_domain::grant::Refusal;
 use lango_domain::ids::{CustomerId, GrantId, MoneyId, PaymentId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::payment::{Fit, Misfit, PaymentState};
@@ -15,6 +17,7 @@ use lango_store::grants::StoredGrant;
 use lango_store::ledger::{self, Account};
 use lango_store::money_in::{self, Fate, MoneyIn};
 use lango_store::payments::Payment;
+use lango_store::plans::StoredPlan;
 use lango_store::{Error, Tx};
 
 /// What waiting money is to be used for.
@@ -46,6 +49,9 @@ pub enum NotWorkedOff {
     /// It was given back.
     #[error("this money was given back already")]
     GivenBack,
+    /// Its provider was told to give it back, and has not said what became of that.
+    #[error("this money is on its way back to its payer: `lango payment purchases` says so")]
+    GoesBack,
     /// Nothing was decided about it.
     #[error("this money waits: say what it is for, or that it was given back")]
     Waits,
@@ -99,6 +105,9 @@ pub async fn work_off_money(
             };
             if !matches!(money.fate, Fate::Waiting(_)) {
                 return Ok(Err(NotWorkedOff::NotWaiting(money.fate.word())));
+            }
+            if goes_back(tx, &money).await? {
+                return Ok(Err(NotWorkedOff::GoesBack));
             }
             noted(tx, &desk, ("money worked off", &money, &why), &by, now).await?;
             if let Err(not) = use_it(tx, &desk, money, what, &by, now).await? {
@@ -160,12 +169,11 @@ async fn use_it(
             let Some(stored) = super::act_on_grant::of_tenant(tx, tenant, grant).await? else {
                 return Ok(Err(Lost::Missing("grant").into()));
             };
-            let of = money.payment;
-            match give_to_grant(tx, app, money, stored, actor, now).await? {
-                Ok(given) => settle_payment(tx, of, given.grant()).await.map(Ok),
-                Err(NotGiven::Unfit(why)) => Ok(Err(NotWorkedOff::Unfit(why))),
-                Err(NotGiven::Refused(refusal)) => Ok(Err(refusal.into())),
-            }
+            Ok(match give_to_grant(tx, app, money, stored, actor, now).await? {
+                Ok(_) => Ok(()),
+                Err(NotGiven::Unfit(why)) => Err(NotWorkedOff::Unfit(why)),
+                Err(NotGiven::Refused(refusal)) => Err(refusal.into()),
+            })
         }
         Use::Wallet(customer) => {
             let found = super::change_customer::of_tenant(tx, tenant, customer).await?;
@@ -188,6 +196,15 @@ async fn use_it(
     }
 }
 
+/// Whether its provider was told to give it back: until he says what became of that, nobody decides.
+pub(crate) async fn goes_back(tx: &mut Tx<'_>, money: &MoneyIn) -> Result<bool, Error> {
+    let payment = of_payment(tx, money.payment).await?;
+    Ok(payment.is_some_and(|payment| {
+        let is_it = payment.state.receipt() == Some(money.receipt.as_str());
+        is_it && matches!(payment.state, PaymentState::Refunding { .. })
+    }))
+}
+
 /// A payment that waited for a person is paid.
 async fn settle_payment(
     tx: &mut Tx<'_>,
@@ -195,7 +212,7 @@ async fn settle_payment(
     grant: Option<GrantId>,
 ) -> Result<(), Error> {
     let Some(payment) = of_payment(tx, id).await? else { return Ok(()) };
-    let PaymentState::Review { receipt, .. } = payment.state.clone() else { return Ok(()) };
+    let Some(receipt) = undecided(&payment.state) else { return Ok(()) };
     let grant = payment.grant.or(grant);
     // What it renewed was there before: giving the money back must not end it.
     let renews = payment.renews.or(grant);
@@ -205,9 +222,19 @@ async fn settle_payment(
 
 async fn give_payment_back(tx: &mut Tx<'_>, id: Option<PaymentId>) -> Result<(), Error> {
     let Some(payment) = of_payment(tx, id).await? else { return Ok(()) };
-    let PaymentState::Review { receipt, .. } = payment.state.clone() else { return Ok(()) };
+    let Some(receipt) = undecided(&payment.state) else { return Ok(()) };
     let state = PaymentState::Refunded { receipt };
     lango_store::payments::save(tx, &Payment { state, ..payment }).await
+}
+
+/// The receipt of money that came and waits: it did not fit, and may have failed to go back.
+fn undecided(state: &PaymentState) -> Option<String> {
+    match state {
+        PaymentState::Review { receipt, .. } | PaymentState::RefundFailed { receipt, .. } => {
+            Some(receipt.clone())
+        }
+        _ => None,
+    }
 }
 
 async fn of_payment(tx: &mut Tx<'_>, id: Option<PaymentId>) -> Result<Option<Payment>, Error> {
@@ -250,7 +277,8 @@ pub(crate) enum NotGiven {
 }
 
 /// Gives money, which is in suspense, to a grant. What is too much is its customer's. What is too
-/// little is his, too, and renews it as soon as his wallet covers the price.
+/// little is his, too, and renews it as soon as his wallet covers the price. A payment that it came
+/// for is settled by that.
 pub(crate) async fn give_to_grant(
     tx: &mut Tx<'_>,
     app: &App,
@@ -259,25 +287,41 @@ pub(crate) async fn give_to_grant(
     actor: &Actor,
     now: Timestamp,
 ) -> Result<Result<Given, NotGiven>, Error> {
+    let of = money.payment;
+    let given = give(tx, app, money, stored, actor, now).await?;
+    if let Ok(given) = &given {
+        settle_payment(tx, of, given.grant()).await?;
+    }
+    Ok(given)
+}
+
+async fn give(
+    tx: &mut Tx<'_>,
+    app: &App,
+    money: MoneyIn,
+    stored: StoredGrant,
+    actor: &Actor,
+    now: Timestamp,
+) -> Result<Result<Given, NotGiven>, Error> {
     let (grant, customer) = (stored.grant.id, stored.grant.customer);
-    let plan = lango_store::plans::one(tx, stored.grant.plan).await?.plan;
-    let (price, over) = match (Fit::of(money.amount, plan.price), customer) {
+    let plan = lango_store::plans::one(tx, stored.grant.plan).await?;
+    let price = plan.plan.price;
+    let (price, over) = match (Fit::of(money.amount, price), customer) {
         (Fit::Foreign, _) => return Ok(Err(NotGiven::Unfit(Misfit::OtherCurrency))),
         (Fit::Under, None) => return Ok(Err(NotGiven::Unfit(Misfit::TooLittle))),
         (Fit::Under, Some(customer)) => {
-            return part_payment(tx, app, money, (stored, customer), actor, now).await;
+            return part_payment(tx, app, money, (stored, &plan, customer), actor, now).await;
         }
-        (Fit::Over(over), Some(_)) => (plan.price, Some(over)),
+        (Fit::Over(over), Some(_)) => (price, Some(over)),
         // There is no wallet for what it is more: all of it is the price.
         (Fit::Over(_) | Fit::Exact, _) => (money.amount, None),
     };
-    let change = match Change::of(stored, Event::Paid(plan.terms), now) {
-        Ok(change) => change,
+    let addition = match Addition::of(stored, &plan.plan, now) {
+        Ok(addition) => addition,
         Err(refusal) => return Ok(Err(NotGiven::Refused(refusal))),
     };
-    let after = change.after.clone();
     spend(tx, app, money, Used { grant, customer, price, over }, actor, now).await?;
-    change_grant::write(tx, app, vec![change], actor, now).await?;
+    let after = addition.write(tx, app, actor, now).await?;
     Ok(Ok(Given::Renewed(Box::new(after))))
 }
 
@@ -285,14 +329,15 @@ async fn part_payment(
     tx: &mut Tx<'_>,
     app: &App,
     money: MoneyIn,
-    (stored, customer): (StoredGrant, CustomerId),
+    (stored, plan, customer): (StoredGrant, &StoredPlan, CustomerId),
     actor: &Actor,
     now: Timestamp,
 ) -> Result<Result<Given, NotGiven>, Error> {
     let (tenant, currency) = (money.tenant, money.amount.currency);
     credit(tx, app, money, customer, actor, now).await?;
     let owner = lango_store::customers::one(tx, customer).await?;
-    if let Ok((_, after)) = spend_wallet::renew(tx, app, stored, &owner, actor, now).await? {
+    let renewed = spend_wallet::renew(tx, app, (stored, plan), &owner, actor, now).await?;
+    if let Ok((_, after)) = renewed {
         return Ok(Ok(Given::Renewed(Box::new(after))));
     }
     let balance = ledger::wallet(tx, tenant, customer, currency).await?;
@@ -319,8 +364,11 @@ pub async fn give_money_back(
                 Ok(money) => money,
                 Err(not) => return Ok(Err(not)),
             };
-            if let Some(payment) = money.payment {
-                return Ok(Err(NotWorkedOff::OfPayment(payment)));
+            // What was paid a second time for it goes back by itself: it is in a wallet.
+            if let Some(payment) = of_payment(tx, money.payment).await?
+                && payment.state.receipt() == Some(money.receipt.as_str())
+            {
+                return Ok(Err(NotWorkedOff::OfPayment(payment.id)));
             }
             noted(tx, &desk, ("money given back", &money, &why), &by, now).await?;
             if let Err(not) = take_out(tx, &desk, &money, now).await? {
@@ -351,8 +399,7 @@ async fn take_out(
             lines.push((Account::Wallet(customer), amount.amount));
         }
         (Fate::Used | Fate::Credited, customer) => {
-            let bought = lango_store::receipts::find(tx, *tenant, provider, receipt).await?;
-            let price = bought.map_or(amount.amount, |bought| bought.amount.amount);
+            let price = used_of(tx, money).await?.amount;
             lines.push((Account::Revenue, price));
             let over = amount.amount - price;
             if let Some(customer) = customer.filter(|_| over > 0) {
@@ -373,9 +420,5 @@ async fn end(
     now: Timestamp,
 ) -> Result<(), Error> {
     let stored = lango_store::grants::one(tx, grant).await?;
-    match Change::of(stored, Event::Terminate, now) {
-        Ok(change) => change_grant::write(tx, app, vec![change], &by.actor, now).await,
-        // It is over already.
-        Err(_) => Ok(()),
-    }
+    change_grant::end(tx, app, stored, &by.actor, now).await
 }

@@ -17,6 +17,7 @@ mod eap;
 mod feed;
 mod freeradius;
 mod harness;
+mod house;
 mod listener;
 mod messages;
 mod paybill;

@@ -139,6 +139,10 @@ async fn pay_one(ask: &Ask<(), Wait, Json<NewPayment>>) -> Result<Reply<Paid>, P
             let detail = format!("this receipt was {fate} already: nothing changed");
             return Err(Problem::conflict(detail).at("/receipt"));
         }
+        Accepted::GoesBack => {
+            let detail = "this money is on its way back to its payer: nothing changed";
+            return Err(Problem::conflict(detail.to_owned()).at("/receipt"));
+        }
         Accepted::Unfit(_) => {
             let detail =
                 format!("the price is {price}, and this is nobody's: there is no wallet for less");

@@ -5,6 +5,8 @@ use crate::app::App;
 use crate::messaging::notice::Notice;
 use crate::messaging::{self, MessageOrder};
 use crate::operations;
+use crate::operations::accept_payment::is_read_from_a_phone;
+use crate::operations::add_to_grant;
 use crate::operations::admit_device::{Admission, AdmissionState, move_device, want_admission};
 use crate::operations::asked::By;
 use crate::operations::begin_purchase::{self, Purchase, begin_purchase, purchase_of_device};
@@ -259,7 +261,7 @@ pub(crate) enum FromWallet {
     NoSuchPlan,
 }
 
-/// Pays a plan from the wallet of who is there: another time of what he holds, or something new.
+/// Pays a plan from the wallet of who is there: by the same rule as by phone.
 pub(crate) async fn pay_from_wallet(
     app: &App,
     site: &Site,
@@ -275,9 +277,8 @@ pub(crate) async fn pay_from_wallet(
     if !app.store().read(look).await?.is_ok_and(|offer| !offer.trial) {
         return Ok(FromWallet::NoSuchPlan);
     }
-    let held = holding(app, site, purse.held).await?;
-    let renewable = held.filter(|held| is_good(held, site) && held.stored.grant.plan == plan);
-    let what = renewable.map_or(Buys::New(plan), |_| Buys::Renewal(purse.held));
+    let held = added_to(app, site, purse.held, plan).await?;
+    let what = held.map_or(Buys::New(plan), |held| Buys::OnTop(held, plan));
     let shown = Money::new(shown, purse.holds.currency);
     let whose = (tenant, purse.customer);
     match spend_wallet_as_shown(app, whose, what, shown, &By::payment(), now).await {
@@ -289,6 +290,7 @@ pub(crate) async fn pay_from_wallet(
             NotSpent::Lost(_)
             | NotSpent::NotHis
             | NotSpent::NotOnSale
+            | NotSpent::Bundle
             | NotSpent::Free
             | NotSpent::Refused(_),
         ) => Ok(FromWallet::NoSuchPlan),
@@ -380,8 +382,8 @@ fn as_order(payment: &Payment, now: Timestamp) -> Option<OrderState> {
     let age = now.since(payment.created_at);
     match (&payment.state, payment.grant) {
         (PaymentState::Paid { .. }, Some(grant)) => Some(OrderState::Paid(grant)),
-        // The grant is a moment away: one transaction makes both, another node may show one.
-        (PaymentState::Paid { .. }, None) => Some(OrderState::Waiting),
+        // Somebody put it into the customer's wallet: there is nothing to wait for.
+        (PaymentState::Paid { .. }, None) => None,
         (state, _) if state.is_open() => Some(OrderState::Waiting),
         (PaymentState::Failed(failure), _) => {
             (age < FAILED_FOR).then(|| OrderState::Failed(refusal(failure.why)))
@@ -408,8 +410,8 @@ fn refusal(why: FailureReason) -> Refusal {
     }
 }
 
-/// Asks a phone for money. What the browser holds is renewed by it; else what that phone paid for on
-/// this device, as long as it lasts.
+/// Asks a phone for money. It is added to what the browser holds, or else to what that phone paid for
+/// on this device as long as it lasts; if that does not take it, it buys something new.
 pub(crate) async fn begin(
     app: &App,
     site: &Site,
@@ -421,9 +423,13 @@ pub(crate) async fn begin(
     if is_left_in_peace(app, site, phone, now).await? {
         return Ok(Err(NotBegun::PhoneBusy));
     }
-    let renews = match visit.holds {
+    let held = match visit.holds {
         Some(held) => Some(held),
         None => paid_by_that_phone(app, site, visit, phone).await?,
+    };
+    let renews = match held {
+        Some(held) => added_to(app, site, held, plan).await?,
+        None => None,
     };
     let purchase = Purchase {
         tenant: site.tenant.id,
@@ -447,6 +453,41 @@ pub(crate) async fn begin(
         }
         Err(begin_purchase::NotBegun::NotRenewable) => Ok(Err(NotBegun::NotRenewable)),
     }
+}
+
+/// What is held, if a purchase of that plan is added to it.
+async fn added_to(
+    app: &App,
+    site: &Site,
+    held: GrantId,
+    plan: PlanId,
+) -> Result<Option<GrantId>, Error> {
+    let (tenant, router) = (site.tenant.id, site.router.id);
+    let look =
+        async move |tx: &mut Tx<'_>| add_to_grant::added_to(tx, tenant, (held, router), plan).await;
+    app.store().read(look).await
+}
+
+/// Whether everything that is offered would be added to what is held.
+pub(crate) async fn takes_all(
+    app: &App,
+    site: &Site,
+    held: GrantId,
+    offers: &[Offer],
+) -> Result<bool, Error> {
+    let (tenant, router) = (site.tenant.id, site.router.id);
+    let sold: Vec<PlanId> =
+        offers.iter().filter(|offer| !offer.trial).map(|offer| offer.plan).collect();
+    let look = async move |tx: &mut Tx<'_>| {
+        for plan in &sold {
+            let taken = add_to_grant::added_to(tx, tenant, (held, router), *plan).await?;
+            if taken.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    app.store().read(look).await
 }
 
 /// Whether a phone was asked so often lately, and did not pay, that it is not asked again. Counted are
@@ -564,7 +605,11 @@ async fn by_receipt(app: &App, site: &Site, typed: &str) -> Result<Option<Found>
     let look = async move |tx: &mut Tx<'_>| {
         lango_store::money_in::by_any_receipt(tx, tenant, &receipt).await
     };
-    let Some(money) = app.store().read(look).await? else { return Ok(None) };
+    // Who writes receipts himself numbers them, and the next number is guessed.
+    let money = app.store().read(look).await?;
+    let Some(money) = money.filter(|money| is_read_from_a_phone(&money.provider)) else {
+        return Ok(None);
+    };
     match (money.grant, money.fate) {
         (Some(grant), _) => good_or_used_up(app, site, grant).await.map(Some),
         (None, Fate::Waiting(_)) => Ok(Some(Found::Review)),

@@ -122,7 +122,7 @@ async fn plans(visitor: &Visitor) -> Result<Response, Error> {
     let known = known.as_ref().map(words::last_digits);
     let example = words::example_of_a_phone(visitor.site.tenant.country);
     let mut notices = notices(visitor);
-    notices.extend(adds_to(visitor).await?);
+    notices.extend(adds_to(visitor, plans).await?);
     let gives_away = plans.iter().any(|plan| plan.trial);
     let page = Landing {
         frame: visitor.frame(say.plans_title),
@@ -165,10 +165,14 @@ fn notices(visitor: &Visitor) -> Vec<String> {
     said.into_iter().chain(down).chain(unseen).collect()
 }
 
-/// Who holds something buys more of it: said, so that nobody fears to lose what is left.
-async fn adds_to(visitor: &Visitor) -> Result<Option<String>, Error> {
+/// Who holds something buys more of it: said, so that nobody fears to lose what is left. Not where
+/// something is sold that would be an access of its own.
+async fn adds_to(visitor: &Visitor, offers: &[Sold]) -> Result<Option<String>, Error> {
     let (app, site) = (&visitor.here.app, &visitor.site);
     let Some(grant) = visitor.visit.holds else { return Ok(None) };
+    if !desk::takes_all(app, site, grant, offers).await? {
+        return Ok(None);
+    }
     let holding = desk::holding(app, site, grant).await?;
     let good = holding.filter(|holding| desk::is_good(holding, site));
     Ok(good.map(|holding| fill(visitor.say().adds_to, &[("plan", &holding.plan)])))

@@ -4,11 +4,16 @@
 use crate::harness::{Engine, Harness, pppoe, stories};
 use lango_domain::grant::{EndReason, State};
 use lango_domain::ids::{CustomerId, GrantId, MoneyId};
+use lango_domain::language::Language;
 use lango_domain::money::{Currency, Money};
+use lango_domain::phone_number::PhoneNumber;
 use lango_domain::plan::Terms;
+use lango_domain::sale::Sale;
 use lango_domain::time::{Span, Timestamp};
 use lango_server::operations::accept_payment::{Accepted, Payment, accept_payment};
+use lango_server::operations::add_plan::{NewPlan, add_plan_for_sale};
 use lango_server::operations::asked::By;
+use lango_server::operations::begin_purchase::{NotBegun, Purchase, begin_purchase};
 use lango_server::operations::confirm_payment::{Came, take_money};
 use lango_server::operations::diagnose::diagnose;
 use lango_server::operations::gateways::{NewGateway, add_gateway, merged_settings, settings_of};
@@ -29,6 +34,7 @@ stories!(
     what_waits_is_decided_once,
     a_wallet_is_not_spent_twice,
     a_second_tap_on_what_a_wallet_held_buys_nothing,
+    a_bundle_is_bought_anew_and_never_renewed,
     too_little_is_kept_until_it_is_enough,
     too_much_is_a_purchase_and_a_wallet,
     a_receipt_from_a_phone_is_the_same_money_as_the_providers,
@@ -249,6 +255,45 @@ async fn a_second_tap_on_what_a_wallet_held_buys_nothing(engine: Engine) {
     }
     assert_eq!(desk.ends_at().await, before + Span::days(1), "there was enough for three");
     assert_eq!((desk.wallet().await, desk.sum("revenue").await), (110, -50));
+    desk.close().await;
+}
+
+/// Its price is that of three vouchers, and one of them is not worth as much.
+async fn a_bundle_is_bought_anew_and_never_renewed(engine: Engine) {
+    let mut desk = Desk::on(engine).await;
+    desk.takes("cash", "1", 200).await;
+    let (tenant, now) = (desk.t.tenant, desk.t.now());
+    let terms = Terms::hotspot(Span::hours(1));
+    let new = NewPlan { tenant, name: "Family".to_owned(), price: shillings(60), terms };
+    let sale = Sale { vouchers: 3.try_into().unwrap(), ..Sale::default() };
+    let family = add_plan_for_sale(&desk.t.app, new, sale, &by(), now).await.unwrap().plan.id;
+    let whose = (tenant, desk.customer);
+    let bought = spend_wallet(&desk.t.app, whose, Buys::New(family), &by(), now).await.unwrap();
+    assert_eq!(desk.wallet().await, 90);
+    let again = Buys::Renewal(bought.grant);
+    let refused = spend_wallet(&desk.t.app, whose, again, &by(), now).await;
+    assert!(matches!(refused, Err(NotSpent::Bundle)), "{refused:?}");
+    let by_itself = let_renew_itself(&desk.t.app, (tenant, bought.grant), true, &by(), now).await;
+    assert!(matches!(by_itself, Err(CannotRenew::Bundle)), "{by_itself:?}");
+    let on_top = Buys::OnTop(bought.grant, family);
+    let more = spend_wallet(&desk.t.app, whose, on_top, &by(), now).await.unwrap();
+    assert_ne!(more.grant, bought.grant, "three more");
+    assert_eq!(desk.wallet().await, 30);
+    let purchase = Purchase {
+        tenant,
+        plan: family,
+        gateway: None,
+        phone: PhoneNumber::from_e164("+254712345678").unwrap(),
+        customer: None,
+        renews: Some(bought.grant),
+        router: None,
+        mac: None,
+        address: None,
+        language: Language::En,
+    };
+    let by_phone = begin_purchase(&desk.t.app, purchase, now).await;
+    assert!(matches!(by_phone, Err(NotBegun::NotRenewable)), "{by_phone:?}");
+    desk.t.pump().await;
     desk.close().await;
 }
 

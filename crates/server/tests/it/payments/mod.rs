@@ -2,6 +2,7 @@
 //! they say, to the phone that is online at the router.
 
 mod desk;
+mod given_back;
 mod killed;
 mod once;
 mod providers;

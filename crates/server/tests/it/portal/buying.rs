@@ -7,10 +7,12 @@ use lango_domain::grant::State;
 use lango_domain::hours::Week;
 use lango_domain::ids::{CustomerId, GatewayId, GrantId, PlanId, PostingId};
 use lango_domain::money::{Currency, Money};
+use lango_domain::payment::PaymentState;
 use lango_domain::plan::Terms;
 use lango_domain::sale::Sale;
 use lango_domain::time::Span;
 use lango_provider_sim::{AirtelMoney, Daraja, Owner, Subscribers, SystemClock, airtel, daraja};
+use lango_server::operations::accept_payment::{self, accept_payment};
 use lango_server::operations::add_plan::{NewPlan, add_plan};
 use lango_server::operations::asked::By;
 use lango_server::operations::change_plan::{PlanChange, change_plan};
@@ -69,12 +71,16 @@ impl Market {
     }
 
     async fn sell(&self, name: &str, price: i64, sale: Sale) -> PlanId {
+        self.sell_of(name, price, Terms::hotspot(Span::minutes(30)), sale).await
+    }
+
+    async fn sell_of(&self, name: &str, price: i64, terms: Terms, sale: Sale) -> PlanId {
         let (app, tenant, now) = (&self.cafe.app, self.cafe.tenant, self.cafe.now());
         let new = NewPlan {
             tenant,
             name: name.to_owned(),
             price: Money::new(price, Currency::KES),
-            terms: Terms::hotspot(Span::minutes(30)),
+            terms,
         };
         let plan = add_plan(app, new, &By::cli(), now).await.unwrap().plan.id;
         let change = PlanChange { sale: Some(sale), ..PlanChange::default() };
@@ -124,6 +130,16 @@ impl Market {
         assert!(matches!(stored.grant.state, State::Active(_)), "{:?}", stored.grant.state);
         let left = stored.grant.state.ends_at().unwrap().since(self.cafe.now());
         (left.as_seconds() + 600) / 3_600
+    }
+
+    /// How many accesses of a customer are sold as that plan.
+    async fn grants(&self, customer: CustomerId, plan: PlanId) -> usize {
+        let tenant = self.cafe.tenant;
+        let look = async move |tx: &mut Tx<'_>| {
+            lango_store::grants::of_customer(tx, tenant, customer).await
+        };
+        let all = self.cafe.app.store().read(look).await.unwrap();
+        all.iter().filter(|stored| stored.grant.plan == plan).count()
     }
 
     async fn put_into_wallet(&self, customer: CustomerId, amount: i64) {
@@ -396,6 +412,92 @@ async fn what_a_customer_has_with_us_pays_for_more_and_only_once() {
     let to = market.buys(&page, &fields).await.leads_to();
     assert!(to.contains("wrong=wallet"), "{to}");
     assert_eq!(market.daraja.pushes().len(), 1, "the phone was asked for the first hour only");
+}
+
+/// By phone or from the wallet, it is the same: more of what he has is added to it, and something
+/// else is an access of its own that takes nothing from what is left.
+#[tokio::test]
+async fn something_else_is_bought_beside_what_somebody_has_whoever_pays() {
+    let market = Market::opens().await;
+    let (cafe, phone) = (&market.cafe, market.cafe.phone(1));
+    let speed = Some("5M/5M".parse().unwrap());
+    let fast = Terms { speed, ..Terms::hotspot(Span::hours(2)) };
+    let fast = market.sell_of("Fast", 3_000, fast, Sale::default()).await;
+    let family = Sale { vouchers: 3.try_into().unwrap(), ..Sale::default() };
+    let family = market.sell("Family", 4_000, family).await;
+    let half_a_day = market.plan("12 hours").await;
+    let path = market.is_a_customer(&phone).await;
+    let bought = market.last(&phone).await;
+    let (customer, held) = (bought.customer.unwrap(), bought.grant.unwrap());
+    let plans = market.plans_of(&path);
+
+    for (plan, price, gives) in [(fast, 3_000, 1), (family, 4_000, 3)] {
+        let (id, shown) = (plan.to_string(), price.to_string());
+        market.put_into_wallet(customer, price).await;
+        let page = cafe.get(&plans).await.page();
+        let fields = [("plan", id.as_str()), ("by", "wallet"), ("shown", shown.as_str())];
+        let to = market.buys(&page, &fields).await.leads_to();
+        assert!(to.contains("/connect?"), "{to}");
+        assert_eq!(market.grants(customer, plan).await, gives);
+    }
+    assert_eq!((market.receipts(held).await, market.hours_of(held).await), (1, 1));
+
+    // More of the same is added, and from now on it is what it is sold as.
+    market.put_into_wallet(customer, 5_000).await;
+    let (page, id) = (cafe.get(&plans).await.page(), half_a_day.to_string());
+    let fields = [("plan", id.as_str()), ("by", "wallet"), ("shown", "5000")];
+    let to = market.buys(&page, &fields).await.leads_to();
+    assert!(to.contains("/connect?"), "{to}");
+    assert_eq!((market.receipts(held).await, market.hours_of(held).await), (2, 13));
+    assert_eq!(market.grants(customer, half_a_day).await, 1);
+
+    for (plan, gives) in [(fast, 1), (family, 3)] {
+        let id = plan.to_string();
+        let page = cafe.get(&plans).await.page();
+        let fields = [("plan", id.as_str()), ("phone", NUMBER)];
+        let (path, _) = cafe.follow(&market.buys(&page, &fields).await.leads_to()).await;
+        assert!(path.contains("/online?"), "{path}");
+        assert_ne!(market.last(&phone).await.grant, Some(held));
+        assert_eq!(market.grants(customer, plan).await, 2 * gives);
+    }
+    assert_eq!((market.receipts(held).await, market.hours_of(held).await), (2, 13));
+}
+
+/// What somebody decided to keep for the customer is nothing that he waits for.
+#[tokio::test]
+async fn who_has_it_in_his_wallet_is_not_kept_waiting() {
+    let market = Market::opens().await;
+    let (cafe, phone) = (&market.cafe, market.cafe.phone(1));
+    cafe.order(&phone, Span::ZERO).await;
+    let payment = market.last(&phone).await;
+    let state = PaymentState::Paid { receipt: "TKL4X7Y2QP".to_owned() };
+    let payment = Payment { state, rings: false, ..payment };
+    let save = async move |tx: &mut Tx<'_>| lango_store::payments::save(tx, &payment).await;
+    cafe.app.store().write(save).await.unwrap();
+    let page = cafe.get(&cafe.door(&phone, "")).await.page();
+    assert!(page.contains("1 hour"), "he sees what is sold: {page}");
+}
+
+/// The numbers of a cash book are written by hand, one after the other.
+#[tokio::test]
+async fn a_number_in_the_cash_book_opens_nothing() {
+    let market = Market::opens().await;
+    let (cafe, phone) = (&market.cafe, market.cafe.phone(1));
+    let (grant, _) = cafe.voucher().await;
+    for (provider, receipt) in [("cash", "17"), ("bank", "18")] {
+        let paid = accept_payment::Payment {
+            tenant: cafe.tenant,
+            grant,
+            provider: provider.to_owned(),
+            receipt: receipt.to_owned(),
+            amount: Money::new(2_000, Currency::KES),
+        };
+        accept_payment(&cafe.app, paid, &By::cli(), cafe.now()).await.unwrap();
+        let recover = format!("{}&x=", cafe.door(&phone, "")).replace('?', "/recover?");
+        let form = form_of(&cafe.get(&recover).await.page(), 0);
+        let to = cafe.post(&form, &[("what", receipt)]).await.leads_to();
+        assert!(to.contains("wrong=not_seen"), "{provider}: {to}");
+    }
 }
 
 #[tokio::test]
