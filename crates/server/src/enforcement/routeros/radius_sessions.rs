@@ -1,6 +1,7 @@
 //! Sessions that RADIUS let in and that are ended by the API, because the router does not answer
 //! orders by RADIUS. There are no users or secrets of ours for them: a session is its row among
-//! those that are online, and it is gone when a reading shows no such row.
+//! those that are online, and it is gone when a reading shows no such row, or a younger one: a row's
+//! number may be made of the address, and whoever comes back has the same.
 
 use super::connections;
 use super::visit::{ROUNDS, Visit, Write};
@@ -9,8 +10,9 @@ use lango_domain::mac_address::MacAddress;
 use lango_routeros::menus::{HotspotActive, HotspotCookie, Menu, PppActive};
 use lango_routeros::values::Prefix;
 use lango_routeros::{Error, values};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 /// Who was let in, as his router named him.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +41,8 @@ impl LetIn<'_> {
     }
 }
 
-/// Ends his sessions and reads back until there is none. None: there still is one.
+/// Ends his sessions and reads back until there is none of them. Whoever may come back may have done
+/// so by then: he has heard the new terms. None: one is still there.
 pub(super) async fn end(
     visit: &Visit<'_>,
     who: &LetIn<'_>,
@@ -48,18 +51,21 @@ pub(super) async fn end(
     if cookies == Cookies::Remove && who.by == LoginKind::Hotspot {
         remove_cookies(visit, who).await?;
     }
-    let (mut ended, mut addresses) = (BTreeSet::new(), BTreeSet::new());
-    for _ in 0..ROUNDS {
-        let online = online(visit, who).await?;
+    let (mut ended, mut addresses) = (BTreeMap::new(), BTreeSet::new());
+    for round in 0..ROUNDS {
+        let mut online = online(visit, who).await?;
+        if round > 0 && cookies == Cookies::Keep {
+            online.retain(|row| !row.has_come_back(&ended));
+        }
         if online.is_empty() {
             // Only now: what is online opens connections.
             connections::remove_of(visit, &addresses).await?;
             return Ok(Some(u32::try_from(ended.len()).unwrap_or(u32::MAX)));
         }
         let mut writes = Vec::with_capacity(online.len());
-        for (id, address, end) in online {
+        for Online { id, uptime, address, end } in online {
             addresses.extend(address);
-            ended.insert(id);
+            ended.insert(id, uptime);
             writes.push(end);
         }
         visit.are_taken(writes).await?;
@@ -67,9 +73,25 @@ pub(super) async fn end(
     Ok(None)
 }
 
-type Row = (String, Option<Ipv4Addr>, Write);
+/// A row among those that are online.
+struct Online {
+    id: String,
+    uptime: Option<Duration>,
+    address: Option<Ipv4Addr>,
+    end: Write,
+}
 
-async fn online(visit: &Visit<'_>, who: &LetIn<'_>) -> Result<Vec<Row>, Error> {
+impl Online {
+    /// Whether it began after those were ended.
+    fn has_come_back(&self, ended: &BTreeMap<String, Option<Duration>>) -> bool {
+        let is_younger = |before: &Option<Duration>| {
+            self.uptime.zip(*before).is_some_and(|(now, before)| now < before)
+        };
+        ended.get(&self.id).is_none_or(is_younger)
+    }
+}
+
+async fn online(visit: &Visit<'_>, who: &LetIn<'_>) -> Result<Vec<Online>, Error> {
     let is_his = |name: &str, mac| name == who.name && who.is_device(mac);
     Ok(match who.by {
         LoginKind::Hotspot => {
@@ -77,8 +99,9 @@ async fn online(visit: &Visit<'_>, who: &LetIn<'_>) -> Result<Vec<Row>, Error> {
             rows.into_iter()
                 .filter(|row| is_his(&row.user, row.mac_address))
                 .map(|row| {
-                    let address = row.address.and_then(Prefix::single_ipv4);
-                    (row.id.to_string(), address, Write::End(HotspotActive::PATH, row.id))
+                    let (uptime, address) = (row.uptime, row.address.and_then(Prefix::single_ipv4));
+                    let id = row.id.to_string();
+                    Online { id, uptime, address, end: Write::End(HotspotActive::PATH, row.id) }
                 })
                 .collect()
         }
@@ -87,8 +110,9 @@ async fn online(visit: &Visit<'_>, who: &LetIn<'_>) -> Result<Vec<Row>, Error> {
             rows.into_iter()
                 .filter(|row| is_his(&row.name, None))
                 .map(|row| {
-                    let address = row.address.and_then(Prefix::single_ipv4);
-                    (row.id.to_string(), address, Write::End(PppActive::PATH, row.id))
+                    let (uptime, address) = (row.uptime, row.address.and_then(Prefix::single_ipv4));
+                    let id = row.id.to_string();
+                    Online { id, uptime, address, end: Write::End(PppActive::PATH, row.id) }
                 })
                 .collect()
         }
