@@ -11,6 +11,7 @@ use lango_domain::ids::{GrantId, PaymentId, TenantId};
 use lango_domain::money::Money;
 use lango_domain::payment::{PaymentState, Verdict};
 use lango_domain::time::Timestamp;
+use lango_store::gateways::Gateway;
 use lango_store::grants::{self, Pick, StoredGrant};
 use lango_store::ledger::Account;
 use lango_store::money_in::{self, Fate, MoneyIn};
@@ -112,6 +113,10 @@ async fn begin(
         let provider = provider_of(app, &gateway)?;
         if !provider.abilities().refunds {
             return Ok(Err(NotRefunded::NotOffered(provider.name())));
+        }
+        // Before anything ends: nobody could say what became of the money.
+        if addresses(app, &gateway, &payment)?.is_none() {
+            return Ok(Err(NotRefunded::NoAddress));
         }
     }
     if let Some(money) = &money
@@ -230,6 +235,17 @@ async fn begins_another(tx: &mut Tx<'_>, grant: GrantId) -> Result<bool, Error> 
     Ok(payments.iter().any(|payment| payment.renews.is_none()))
 }
 
+/// Where the provider says what became of it, and that it took too long.
+fn addresses(
+    app: &App,
+    gateway: &Gateway,
+    payment: &Payment,
+) -> Result<Option<(String, String)>, Error> {
+    let id = payment.id.to_string();
+    let url = |door| url_of(app, gateway, door, (&id, &payment.door));
+    Ok(url(Door::Result)?.zip(url(Door::Timeout)?))
+}
+
 async fn tell(
     app: &App,
     payment: Payment,
@@ -243,9 +259,7 @@ async fn tell(
         .await?
         .ok_or(Lost::Missing("gateway"))?;
     let provider = provider_of(app, &gateway)?;
-    let id = payment.id.to_string();
-    let url = |door| url_of(app, &gateway, door, (&id, &payment.door));
-    let (Some(callback), Some(timeout)) = (url(Door::Result)?, url(Door::Timeout)?) else {
+    let Some((callback, timeout)) = addresses(app, &gateway, &payment)? else {
         return Err(NotRefunded::NoAddress);
     };
     let PaymentState::Refunding { receipt } = payment.state.clone() else {

@@ -22,6 +22,16 @@ pub(crate) fn settings(daraja: &Daraja, pull_number: Option<&str>) -> Value {
     })
 }
 
+/// The same, and who may give money back.
+pub(crate) fn that_reverses(daraja: &Daraja, initiator: &str) -> Value {
+    let mut typed = settings(daraja, None);
+    typed["initiator"] = json!(initiator);
+    typed["initiator_password"] = json!("Safaricom999!*!");
+    typed["initiator_password_set_on"] = json!("2026-01-01");
+    typed["certificate"] = json!(include_str!("../../src/payments/certificate_of_tests.pem"));
+    typed
+}
+
 /// Adds it under a name, and tells M-Pesa where to report.
 pub(crate) async fn add(
     app: &App,

@@ -7,4 +7,5 @@ mod killed;
 mod once;
 mod providers;
 mod purchase;
+mod reversed;
 mod shop;
