@@ -100,6 +100,7 @@ fn not_kept(error: &Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
     use lango_domain::ids::{GatewayId, Id, InboxId, TenantId};
     use lango_domain::time::Timestamp;
 
@@ -152,9 +153,8 @@ mod tests {
     #[tokio::test]
     async fn whoever_hangs_up_has_been_heard() {
         let (store, postbox) = (open().await, Postbox::default());
-        let hangs_up = postbox.keep(&store, letter(1));
-        let soon = tokio::time::timeout(std::time::Duration::ZERO, hangs_up).await;
-        assert!(soon.is_err());
+        let hung_up = postbox.keep(&store, letter(1)).now_or_never();
+        assert!(hung_up.is_none());
         assert!(postbox.keep(&store, letter(2)).await);
         assert_eq!(kept(&store).await, 2);
     }
