@@ -243,7 +243,9 @@ async fn state(
     now: Timestamp,
 ) -> Result<AdmissionState, Error> {
     let is_live = now < row.wanted_until;
-    let by_this = sessions.iter().find(|session| session.grant == row.grant);
+    // Somebody is about to look, or to log him in: what he is online by may just have been ended.
+    let is_looked_after = is_live && row.progress == Progress::Wanted;
+    let by_this = sessions.iter().find(|session| session.grant == row.grant && !is_looked_after);
     // Online by something else is not what was asked for.
     let online = by_this.or(sessions.first().filter(|_| !is_live));
     if let Some(session) = online {
@@ -333,7 +335,9 @@ pub(crate) async fn want(
         return Ok(AdmissionState::Refused { why });
     }
     let sessions = lango_store::sessions::open_of_device(tx, router, mac).await?;
-    if let Some(session) = sessions.iter().find(|session| session.grant == grant) {
+    if let Some(session) = sessions.iter().find(|session| session.grant == grant)
+        && (asks_us(&known) || !owes_an_order(tx, router, grant).await?)
+    {
         return Ok(connected(session));
     }
     let before = admissions::find(tx, router, mac).await?;
@@ -350,6 +354,14 @@ pub(crate) async fn want(
     };
     admissions::write(tx, &row).await?;
     state(tx, app, &row, &sessions, now).await
+}
+
+/// Whether a router has yet to confirm what is wanted of a grant. Its order may be the cut that a
+/// payment came too late for: the session that our books show is then the one that is being ended,
+/// and whoever paid would be online in the books and nowhere else.
+async fn owes_an_order(tx: &mut Tx<'_>, router: RouterId, grant: GrantId) -> Result<bool, Error> {
+    let standing = lango_store::enforcements::standing_of(tx, grant).await?;
+    Ok(standing.iter().any(|here| here.router == router && here.next_attempt_at.is_some()))
 }
 
 /// Whether a router asks us by RADIUS, so that there is nothing to connect to.

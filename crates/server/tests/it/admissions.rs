@@ -11,6 +11,7 @@ use lango_router_sim::{MacAddress as Phone, Router, Settings};
 use lango_server::operations::admit_device::{
     Admission, AdmissionState, NotAdmitted, admission, await_admission, move_device, want_admission,
 };
+use lango_server::operations::end_due_grants::end_due_grants;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -24,6 +25,7 @@ stories!(
     what_gives_nothing_lets_nobody_in,
     a_purchase_takes_over_from_what_the_phone_was_online_by,
     a_router_that_was_away_lets_in_when_it_is_back,
+    who_pays_while_he_is_being_cut_is_let_in_again,
 );
 
 const MAKES: [(&str, By, &str); 3] = [
@@ -281,6 +283,37 @@ async fn a_router_that_was_away_lets_in_when_it_is_back(engine: Engine) {
     router.faults().unreachable(false);
     t.advance(Span::minutes(1)).await;
     assert!(browses(&router, mac(1)));
+    assert!(is_connected(&state(&t, here, mac(1)).await));
+    t.finish().await;
+}
+
+async fn who_pays_while_he_is_being_cut_is_let_in_again(engine: Engine) {
+    let mut t = Harness::on(engine).await;
+    let router = t.router("Lobby", By::Api).await;
+    let here = t.router_id("Lobby");
+    t.plan("Hour", hourly()).await;
+    router.join(mac(1));
+    let (grant, _) = t.voucher("Hour", None).await;
+    want(&t, here, grant, mac(1)).await;
+    t.pump().await;
+    assert!(browses(&router, mac(1)));
+
+    // His hour is over, and the router has ended his session; nobody has read it since.
+    t.sleep(Span::minutes(60));
+    end_due_grants(&t.app, t.now()).await.unwrap();
+    let session = router.rows("/ip/hotspot/active").remove(0);
+    router.remove("/ip/hotspot/active", &session.text(".id").unwrap()).unwrap();
+    assert!(!browses(&router, mac(1)));
+    t.pay(grant).await;
+    let asked = want(&t, here, grant, mac(1)).await;
+    assert!(
+        matches!(asked, AdmissionState::Connecting { .. }),
+        "not seen at the router: {asked:?}"
+    );
+    let shown = state(&t, here, mac(1)).await;
+    assert!(matches!(shown, AdmissionState::Connecting { .. }), "{shown:?}");
+    t.pump().await;
+    assert!(browses(&router, mac(1)), "he has paid for another hour");
     assert!(is_connected(&state(&t, here, mac(1)).await));
     t.finish().await;
 }
