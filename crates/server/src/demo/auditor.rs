@@ -1,6 +1,7 @@
 //! Believes nobody. Knows what each person paid for by its own arithmetic, asks the routers
 //! whether he can browse, and writes down where the two differ.
 
+use super::report::written;
 use super::town::{Kind, Town};
 use lango_domain::time::{Span, Timestamp};
 use lango_router_sim::MacAddress;
@@ -19,6 +20,8 @@ const FOUND_AGAIN_AFTER: Span = Span::seconds(90);
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Auditor {
+    /// When the demonstration began: what it says happened so long after that.
+    began: Timestamp,
     /// Looks that somebody was given.
     pub(super) looks: u64,
     /// Who was online when he had paid.
@@ -31,16 +34,21 @@ pub(super) struct Auditor {
 }
 
 impl Auditor {
+    /// Watches a demonstration that begins then.
+    pub(super) fn from(began: Timestamp) -> Self {
+        Auditor { began, ..Auditor::default() }
+    }
+
     /// Looks at everybody once.
     pub(super) fn look(&mut self, town: &Town, now: Timestamp) {
         for person in &town.people {
-            let Some(end) = person.paid_until else { continue };
+            let (Some(end), Some(over)) = (person.paid_until, person.over_at()) else { continue };
             let online = town.browses(person);
             self.looks += 1;
             let place = &town.places[person.at];
-            let fair_from = (end + LEFT_ON_AFTER).max(place.back_at + FOUND_AGAIN_AFTER);
+            let fair_from = (over + LEFT_ON_AFTER).max(place.back_at + FOUND_AGAIN_AFTER);
             if now > fair_from && online && !place.away {
-                let late = now.since(end);
+                let late = now.since(over);
                 self.left_on.entry(person.mac).or_insert(format!("{} {late} after", person.name));
             }
             if now + GRAIN < end && now > person.steady_from {
@@ -68,14 +76,15 @@ impl Auditor {
         let patience = if *kind == Kind::Pppoe { Span::seconds(30) } else { Span::ZERO };
         let since = *self.off_since.entry(mac).or_insert(now);
         if now.since(since) >= patience {
-            self.wrongly_cut.entry(mac).or_insert_with(|| format!("{name} at {now}"));
+            let when = written(now.since(self.began));
+            self.wrongly_cut.entry(mac).or_insert_with(|| format!("{name} at {when}"));
         }
     }
 
     /// The last look: everybody's time is over, nobody may be online.
     pub(super) fn close(&mut self, town: &Town, now: Timestamp) {
         for person in &town.people {
-            let over = person.paid_until.is_some_and(|end| end <= now);
+            let over = person.over_at().is_some_and(|over| over <= now);
             if over && town.browses(person) {
                 self.left_on.entry(person.mac).or_insert(format!("{} at the end", person.name));
             }

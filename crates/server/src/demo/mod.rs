@@ -80,9 +80,8 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<ExitCode> {
     let running = crate::run::start(&app, Sender::Configured, timeouts, Some(http), Some(nases));
     let mut reporter = Reporter::new(&app, town.tenant(), speed, arguments.json);
     reporter.opening(&town, arguments.lasts);
-    let mut auditor = Auditor::default();
-
     let start = app.clock().now();
+    let mut auditor = Auditor::from(start);
     let end = start + arguments.lasts;
     while app.clock().now() < end {
         town.live(app.clock().now().since(start), arguments.lasts).await?;

@@ -320,19 +320,20 @@ impl Reporter {
     }
 
     fn line(&self, sentence: &str, json: impl FnOnce() -> serde_json::Value) {
-        let passed = self.app.clock().now().since(self.start).as_seconds();
+        let passed = self.app.clock().now().since(self.start);
         if self.json {
             let mut object = json();
-            object["at_seconds"] = passed.into();
+            object["at_seconds"] = passed.as_seconds().into();
             return say(&object.to_string());
         }
-        say(&format!(
-            "{:02}:{:02}:{:02}  {sentence}",
-            passed / 3600,
-            passed / 60 % 60,
-            passed % 60
-        ));
+        say(&format!("{}  {sentence}", written(passed)));
     }
+}
+
+/// How far into the demonstration something happened, as every line of it begins.
+pub(super) fn written(passed: Span) -> String {
+    let seconds = passed.as_seconds();
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 /// Whose phone that is.

@@ -102,6 +102,9 @@ pub(super) struct Person {
     pub(super) minutes: i64,
     /// Until when he has paid, by our own arithmetic, not Lango's; none before his clock runs.
     pub(super) paid_until: Option<Timestamp>,
+    /// How much later it may be over: who pays when his time is over gets all of it from when Lango
+    /// hears of it, and a provider's word may be late or lost.
+    heard_late: Span,
     /// From when on he should be judged: changes need a moment to arrive.
     pub(super) steady_from: Timestamp,
     pub(super) plan: Plan,
@@ -112,6 +115,13 @@ pub(super) struct Person {
     pub(super) left_before_paying: bool,
     /// The login page that he waits for: at which router, since when.
     asks: Option<Asks>,
+}
+
+impl Person {
+    /// When he must be off.
+    pub(super) fn over_at(&self) -> Option<Timestamp> {
+        self.paid_until.map(|until| until + self.heard_late)
+    }
 }
 
 /// A login that is under way: where RADIUS is asked, the page takes a moment.
@@ -384,6 +394,7 @@ impl Town {
             at,
             minutes,
             paid_until: None,
+            heard_late: Span::ZERO,
             steady_from: now,
             plan: Plan { renewals: 0, roams: false },
             phone: Some(phone),
@@ -423,6 +434,7 @@ impl Town {
         let now = self.app.clock().now();
         let first = self.connects.iter().find(|(who, _)| *who == self.people[number].mac);
         let began = first.map_or(now, |(_, at)| Timestamp::from_micros(*at));
+        let paid_at = self.last_paid(number).unwrap_or(now);
         self.payments += 1;
         let person = &mut self.people[number];
         person.purchases += 1;
@@ -435,11 +447,13 @@ impl Town {
                 person.steady_from = now + Span::seconds(5);
             }
             News::Renewed => {
-                let over = person.paid_until.is_none_or(|until| until < now);
-                person.paid_until = person.paid_until.map(|until| until.max(now) + minutes);
-                if over {
+                if person.paid_until.is_none_or(|until| until < paid_at) {
                     person.steady_from = now + Span::seconds(30);
                 }
+                let over_at = person.over_at().map(|over| over.max(now) + minutes);
+                person.paid_until = person.paid_until.map(|until| until.max(paid_at) + minutes);
+                let both = over_at.zip(person.paid_until);
+                person.heard_late = both.map_or(Span::ZERO, |(over, until)| over.since(until));
             }
         }
         let (router, mac) = (self.places[person.at].id, person.mac.0);
@@ -449,6 +463,15 @@ impl Town {
             self.people[number].grant = grant;
         }
         Ok(())
+    }
+
+    /// When a person's phone paid last, in the provider's books: the page says so a little later.
+    fn last_paid(&self, number: usize) -> Option<Timestamp> {
+        let phone = self.people[number].phone.as_ref()?;
+        let transactions = self.outside().people.transactions();
+        let mut his =
+            transactions.iter().filter(|paid| paid.payer == phone.trim_start_matches('+'));
+        his.next_back().map(|paid| Timestamp::from_micros(paid.at_micros))
     }
 
     /// Whether somebody is still at the portal.
@@ -482,6 +505,7 @@ impl Town {
             at,
             minutes,
             paid_until: None,
+            heard_late: Span::ZERO,
             steady_from: now,
             plan: Plan { renewals: self.dice.u8(0..2), roams: self.dice.u8(0..4) == 0 },
             phone: None,
@@ -542,6 +566,7 @@ impl Town {
             at,
             minutes: SERVICE_PLAN.1,
             paid_until: opened.grant.state.ends_at(),
+            heard_late: Span::ZERO,
             steady_from: now + Span::seconds(60),
             plan: Plan { renewals: self.dice.u8(0..4), roams: false },
             phone: None,
@@ -683,7 +708,7 @@ impl Town {
 
     /// When the last of them runs out.
     pub(super) fn last_end(&self) -> Timestamp {
-        self.people.iter().filter_map(|person| person.paid_until).max().unwrap_or_default()
+        self.people.iter().filter_map(Person::over_at).max().unwrap_or_default()
     }
 }
 
