@@ -20,32 +20,24 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// Those that the reports are about.
-    pub(super) fn of(&self, told: &[Told]) -> ByKey {
-        let session = |key: &Vec<u8>| self.new.get(key).or_else(|| self.old.get(key));
-        keys(told).filter_map(|key| Some((key.clone(), session(key)?.clone()))).collect()
+    /// Takes those that the reports are about. Until they are durable as they became nobody knows
+    /// what became of them, and they are not remembered.
+    pub(super) fn take(&mut self, told: &[Told]) -> ByKey {
+        let mut taken = ByKey::new();
+        for key in keys(told) {
+            let entry = self.new.remove_entry(key).or_else(|| self.old.remove_entry(key));
+            taken.extend(entry);
+        }
+        taken
     }
 
     /// These are durable now.
     pub(super) fn keep(&mut self, written: Vec<RadiusSession>) {
-        for session in written {
-            if session.ended_at.is_some() {
-                self.new.remove(&session.key);
-                self.old.remove(&session.key);
-            } else {
-                self.new.insert(session.key.clone(), session);
-            }
+        for session in written.into_iter().filter(|session| session.ended_at.is_none()) {
+            self.new.insert(session.key.clone(), session);
         }
         if self.new.len() >= GENERATION {
             self.old = std::mem::take(&mut self.new);
-        }
-    }
-
-    /// Nobody knows what became of these.
-    pub(super) fn forget(&mut self, told: &[Told]) {
-        for key in keys(told) {
-            self.new.remove(key);
-            self.old.remove(key);
         }
     }
 }

@@ -157,7 +157,10 @@ fn go_on(known: RadiusSession, report: &Report, now: Timestamp) -> Merged {
         output: grown(known.output, report.output, elapsed),
         mac: report.mac.or(known.mac),
         address: report.address.clone().or(known.address),
-        identifiers: if is_newer { report.identifiers.clone() } else { known.identifiers },
+        identifiers: match is_newer && report.identifiers != known.identifiers {
+            true => report.identifiers.clone(),
+            false => known.identifiers,
+        },
         ..known
     };
     Merged { session, replaced: None, turn }

@@ -158,13 +158,15 @@ async fn reset_all(app: &App, batch: &[Page]) -> Result<(), Error> {
 /// stands alone: one report that cannot be written must not keep those of others out for ever.
 async fn write_all(app: &App, batch: Vec<Page>, reservations: &Reservations, memory: &mut Memory) {
     let (mut waiting, mut failures) = (vec![batch], 0);
-    while let Some(mut pages) = waiting.pop() {
-        let told: Arc<[Told]> = pages.iter().map(|page| page.told.clone()).collect();
+    while let Some(pages) = waiting.pop() {
+        let (told, written): (Vec<Told>, Vec<_>) =
+            pages.into_iter().map(|page| (page.told, page.written)).unzip();
+        let told: Arc<[Told]> = told.into();
         let Err(error) = write::write(app, told.clone(), memory).await else {
             settle(&told, reservations);
-            for page in pages {
+            for written in written {
                 // Whoever waited may be gone: it is written all the same.
-                let _ = page.written.send(());
+                let _ = written.send(());
             }
             continue;
         };
@@ -174,12 +176,14 @@ async fn write_all(app: &App, batch: Vec<Page>, reservations: &Reservations, mem
             tracing::warn!(%error, "reports are not written; NASes tell again");
             return;
         }
-        if let [page] = &pages[..] {
-            let (router, session) = page.told.names();
+        if let [told] = &told[..] {
+            let (router, session) = told.names();
             tracing::error!(%error, router.id = %router, session,
                 "a report cannot be written and is left out; the others are");
             continue;
         }
+        let pages = told.iter().cloned().zip(written);
+        let mut pages: Vec<Page> = pages.map(|(told, written)| Page { told, written }).collect();
         let later = pages.split_off(pages.len() / 2);
         // The earlier half is next: reports keep their order.
         waiting.extend([later, pages]);

@@ -19,28 +19,21 @@ use lango_store::radius::{HourOfUsage, Occupant, RadiusSession, hour, is_same_ho
 use lango_store::sessions::Session;
 use lango_store::{Error, Topic, Tx};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Writes what was told.
 ///
 /// # Errors
 /// A fault of the store; nothing of it is written then.
 pub(super) async fn write(app: &App, told: Arc<[Told]>, memory: &mut Memory) -> Result<(), Error> {
-    let known = memory.of(&told);
+    let known = memory.take(&told);
     let has_guessed = !known.is_empty();
     let mut written = write_with(app, told.clone(), known).await;
     if has_guessed && matches!(written, Err(Error::Retry { .. })) {
         // Somebody else wrote one of them meanwhile.
-        written = write_with(app, told.clone(), ByKey::new()).await;
+        written = write_with(app, told, ByKey::new()).await;
     }
-    match written {
-        Ok(sessions) => memory.keep(sessions),
-        Err(error) => {
-            memory.forget(&told);
-            return Err(error);
-        }
-    }
+    memory.keep(written?);
     Ok(())
 }
 
@@ -52,13 +45,13 @@ async fn write_with(
 ) -> Result<Vec<RadiusSession>, Error> {
     let desk = app.clone();
     let now = app.clock().now();
-    let is_again = AtomicBool::new(false);
+    let known = Mutex::new(known);
     app.store()
         .write(async move |tx: &mut Tx<'_>| {
             let mut batch = Batch::default();
-            if !is_again.swap(true, Ordering::Relaxed) {
-                batch.remember(&known);
-            }
+            // Nothing is left of it for a second try.
+            let known = std::mem::take(&mut *known.lock().unwrap_or_else(PoisonError::into_inner));
+            batch.remember(known);
             batch.read(tx, &desk, &told).await?;
             for told in told.iter() {
                 match told {
@@ -140,6 +133,8 @@ struct Batch {
     heard: HashMap<SessionId, Timestamp>,
     /// Which keys changed.
     replaced: Vec<RadiusSession>,
+    /// Of which more changed than counts: the address, what names it to the NAS.
+    renamed: HashSet<SessionId>,
     /// Whose a new session is.
     owners: Owners,
     /// What was used, by grant and hour.
@@ -195,9 +190,9 @@ struct Owners {
 
 impl Batch {
     /// Takes sessions that need not be read.
-    fn remember(&mut self, known: &ByKey) {
+    fn remember(&mut self, known: ByKey) {
         self.heard.extend(known.values().map(|session| (session.id, session.updated_at)));
-        self.sessions.clone_from(known);
+        self.sessions = known;
     }
 
     /// Reads the sessions that the reports are about, and the owners of new ones.
@@ -223,6 +218,7 @@ impl Batch {
     fn apply(&mut self, app: &App, report: &Report, now: Timestamp) {
         let known = self.sessions.remove(&report.key);
         let before = known.as_ref().map(Counts::of);
+        let keeps_names = known.as_ref().is_some_and(|known| keeps_names(known, report));
         // A name that is used again is the same customer's.
         let of_known = known.as_ref().and_then(|known| known.grant);
         let grant = self.owners.of(app, report).or(of_known);
@@ -237,6 +233,9 @@ impl Batch {
         if let Some(replaced) = replaced {
             self.turns.add(replaced.id, Turn::Ended);
             self.replaced.push(replaced);
+        }
+        if !keeps_names {
+            self.renamed.insert(session.id);
         }
         self.turns.add(session.id, turn);
         self.sessions.insert(session.key.clone(), session);
@@ -311,7 +310,7 @@ impl Batch {
         app: &App,
         now: Timestamp,
     ) -> Result<Vec<RadiusSession>, Error> {
-        let Batch { sessions, turns, mut replaced, mut used, heard, .. } = self;
+        let Batch { sessions, turns, mut replaced, renamed, mut used, heard, .. } = self;
         // First those that give up their names; with the others once more, since what they used
         // and the grant was not told yet is told now.
         lango_store::radius::save(tx, &mut replaced).await?;
@@ -320,8 +319,8 @@ impl Batch {
         changed.extend(replaced);
         changed.sort_by_key(|session| session.id);
         show(tx, &changed, &turns, now).await?;
-        tell(tx, app, &mut changed, &turns, now).await?;
-        let (mut same, mut other): (Vec<_>, Vec<_>) = changed.into_iter().partition(|session| {
+        let told = tell(tx, app, &mut changed, &turns, now).await?;
+        let (same, mut other): (Vec<_>, Vec<_>) = changed.into_iter().partition(|session| {
             let read = heard.get(&session.id);
             read.is_some_and(|at| is_same_hour(*at, session.updated_at))
                 && session.ended_at.is_none()
@@ -331,12 +330,25 @@ impl Batch {
             let told = Counts::of(session);
             used.count(session, &told);
         }
+        let (mut same, mut counted): (Vec<_>, Vec<_>) = same.into_iter().partition(|session| {
+            let is_told = session.grant.is_some_and(|grant| told.contains(&grant));
+            is_told || renamed.contains(&session.id)
+        });
         lango_store::radius::add_usage(tx, &used.by_hour()).await?;
+        lango_store::radius::count(tx, &mut counted).await?;
         lango_store::radius::go_on(tx, &mut same).await?;
         lango_store::radius::save(tx, &mut other).await?;
-        same.append(&mut other);
-        Ok(same)
+        counted.append(&mut same);
+        counted.append(&mut other);
+        Ok(counted)
     }
+}
+
+/// Whether a report names a session as it was named before.
+fn keeps_names(known: &RadiusSession, report: &Report) -> bool {
+    report.identifiers == known.identifiers
+        && (report.mac.is_none() || report.mac == known.mac)
+        && (report.address.is_none() || report.address == known.address)
 }
 
 /// Which device of which customer is where.
@@ -433,14 +445,15 @@ fn total(session: &RadiusSession) -> DataSize {
 }
 
 /// Tells the domain what it has to hear: who came and went, and what was used of what is limited.
-/// To hear again that thousands are still online would keep everything else waiting.
+/// To hear again that thousands are still online would keep everything else waiting. Returns which
+/// grants heard.
 async fn tell(
     tx: &mut Tx<'_>,
     app: &App,
     changed: &mut [RadiusSession],
     turns: &Turns,
     now: Timestamp,
-) -> Result<(), Error> {
+) -> Result<HashSet<GrantId>, Error> {
     let matters = |session: &RadiusSession| {
         session.metered || turns.of(session).iter().any(|turn| *turn != Turn::GoesOn)
     };
@@ -450,7 +463,7 @@ async fn tell(
         .filter_map(|session| session.grant)
         .collect();
     if news.is_empty() {
-        return Ok(());
+        return Ok(news);
     }
     let mut by_grant: HashMap<GrantId, Vec<&mut RadiusSession>> = HashMap::new();
     for session in changed {
@@ -458,10 +471,10 @@ async fn tell(
             by_grant.entry(grant).or_default().push(session);
         }
     }
-    let news: Vec<GrantId> = news.into_iter().collect();
-    let (occupants, seen) = (occupants(tx, &news).await?, seen(tx, &news).await?);
+    let ids: Vec<GrantId> = news.iter().copied().collect();
+    let (occupants, seen) = (occupants(tx, &ids).await?, seen(tx, &ids).await?);
     let (mut changes, mut noted) = (Vec::new(), Vec::new());
-    for stored in lango_store::grants::with_ids(tx, &news).await? {
+    for stored in lango_store::grants::with_ids(tx, &ids).await? {
         let id = stored.grant.id;
         let sessions = by_grant.get_mut(&id).map(Vec::as_mut_slice).unwrap_or_default();
         cut_again(tx, &stored.grant, sessions, turns, now).await?;
@@ -494,7 +507,8 @@ async fn tell(
         changes.extend(change.ok());
     }
     lango_store::enforcements::note_seen(tx, &noted).await?;
-    change_grant::write(tx, app, changes, &Actor::Router, now).await
+    change_grant::write(tx, app, changes, &Actor::Router, now).await?;
+    Ok(news)
 }
 
 async fn occupants(
