@@ -5,6 +5,7 @@
 //! never run a closure again once COMMIT was sent and its answer is unknown.
 
 mod intercom;
+mod uncounted;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::sql::{Bulk, Sql};
 use crate::value::{Arg, Row};
 use crate::wake::{Topic, Wakes};
 use intercom::Intercom;
+use uncounted::uncounted;
 
 /// How often a write is run before its conflict is the caller's problem.
 const TRIES: u32 = 8;
@@ -402,7 +404,8 @@ impl<'t> Seat<'t> {
     pub(super) async fn bulk(&self, bulk: Bulk, rows: &[Vec<Arg<'_>>]) -> Result<u64> {
         let _talk = self.talk();
         let failed = |cause| from_postgres(&bulk.name(), cause);
-        let statement = self.cache.prepare(self.client, bulk.postgres).await.map_err(failed)?;
+        let text = uncounted(bulk.postgres);
+        let statement = self.cache.prepare(self.client, &text).await.map_err(failed)?;
         let width = statement.params().len();
         for row in rows {
             expect_arguments(width, row.len(), || bulk.name())?;

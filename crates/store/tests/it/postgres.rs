@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lango_store::migrations::migrate;
 use lango_store::testing::{self, TestDatabase};
-use lango_store::{Error, Settings, Sql, Store, Topic, Tx, args, sql};
+use lango_store::{Bulk, Error, Settings, Sql, Store, Topic, Tx, args, bulk, sql};
 
 use crate::schema::{MIGRATIONS, SET_USED, USED, add, add_grant, count};
 
@@ -108,6 +108,37 @@ async fn what_somebody_else_added_meanwhile_is_found_and_no_conflict() {
     assert_eq!(count(&one).await, 1);
     let twice = one.write(async |tx: &mut Tx<'_>| add(tx, 1).await).await;
     assert!(twice.unwrap_err().unique().is_some(), "what is there for good stays a conflict");
+}
+
+/// A planner that sees how many rows a bulk has reads the whole table for a long one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_bulk_finds_its_rows_by_their_keys() {
+    const TABLE: Sql = sql!("CREATE TABLE things (id BIGINT PRIMARY KEY, used BIGINT, name TEXT)");
+    const FILL: Sql = sql!(
+        "INSERT INTO things SELECT number, 0, REPEAT('x', 200) FROM generate_series(1, 10000) number"
+    );
+    const ANALYZE: Sql = sql!("ANALYZE things");
+    const USE: Bulk = bulk!(
+        sqlite: "UPDATE things SET used = $1 WHERE id = $2",
+        postgres: "UPDATE things SET used = n.used FROM UNNEST($1::bigint[], $2::bigint[]) \
+                   AS n (used, id) WHERE things.id = n.id",
+    );
+    const READ_WHOLE: Sql =
+        sql!("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'things'");
+    let store = testing::postgres(MIGRATIONS).await;
+    for statement in [TABLE, FILL, ANALYZE] {
+        store.write(async move |tx: &mut Tx<'_>| tx.execute(statement, &[]).await).await.unwrap();
+    }
+    let rows: Vec<(i64, i64)> = (1..=1_000).map(|number| (7, number * 10)).collect();
+    let (written, read_whole) = store
+        .write(async move |tx: &mut Tx<'_>| {
+            let before: i64 = tx.one(READ_WHOLE, &[]).await?;
+            let written = tx.bulk(USE, &rows).await?;
+            Ok((written, tx.one::<i64>(READ_WHOLE, &[]).await? - before))
+        })
+        .await
+        .unwrap();
+    assert_eq!((written, read_whole), (1_000, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
