@@ -19,6 +19,7 @@ use std::time::Duration;
 stories!(
     paid_is_online_in_one_visit,
     a_sleeping_phone_is_let_in_when_it_wakes,
+    who_left_before_his_money_came_loses_none_of_his_time,
     a_phone_that_stays_away_is_given_up,
     a_new_phone_takes_the_place_of_a_silent_one,
     a_new_phone_asks_before_it_takes_the_place_of_a_busy_one,
@@ -124,6 +125,34 @@ async fn a_sleeping_phone_is_let_in_when_it_wakes(engine: Engine) {
     t.advance(Span::seconds(2)).await;
     assert!(browses(&router, mac(1)));
     assert!(is_connected(&state(&t, here, mac(1)).await));
+    t.finish().await;
+}
+
+async fn who_left_before_his_money_came_loses_none_of_his_time(engine: Engine) {
+    let mut t = Harness::on(engine).await;
+    let router = t.router("Lobby", By::Api).await;
+    let here = t.router_id("Lobby");
+    t.plan("Hour", hourly()).await;
+    router.join(mac(1));
+    router.leave(mac(1));
+    t.advance(Span::minutes(3)).await;
+    // The router remembers him for five minutes, and would log him in.
+    let (grant, _) = t.voucher("Hour", None).await;
+    want(&t, here, grant, mac(1)).await;
+    t.pump().await;
+    let AdmissionState::Connecting { last_error: Some(said), .. } = state(&t, here, mac(1)).await
+    else {
+        panic!("it is still wanted");
+    };
+    assert!(said.contains("has not heard"), "{said}");
+    t.advance(Span::minutes(1)).await;
+    assert!(matches!(t.grant(grant).await.grant.state, State::Unused { .. }));
+    router.come_back(mac(1));
+    let back_at = t.now();
+    t.advance(Span::seconds(5)).await;
+    assert!(browses(&router, mac(1)));
+    let ends_at = t.grant(grant).await.grant.state.ends_at().unwrap();
+    assert!(ends_at >= back_at + Span::hours(1), "his hour begins when he is back");
     t.finish().await;
 }
 

@@ -13,7 +13,8 @@ use lango_routeros::{Connection, Error, Query, TrapKind};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-/// A device that said nothing for so long gives its place up without being asked.
+/// A device that said nothing for so long gives its place up without being asked. Nor is it logged
+/// in: who left before his money came would use his time up on the way.
 const SILENT_AFTER: Duration = Duration::from_secs(2 * 60);
 
 /// Logs a device in and reads back.
@@ -37,12 +38,19 @@ async fn try_to(connection: &Connection, guest: &HotspotGuest) -> Result<Admitte
     for old in seen.iter().filter(|session| is_device(session.mac_address, guest.mac)) {
         log_out(connection, &old.user, Some(guest.mac)).await?;
     }
-    let Some(address) = address(&hosts, guest) else {
+    let Some((address, silent)) = address(&hosts, guest) else {
         return Ok(Admitted::Unseen(format!(
             "the router has not seen {}: it is out of reach or asleep",
             guest.mac
         )));
     };
+    if silent > SILENT_AFTER {
+        return Ok(Admitted::Unseen(format!(
+            "the router has not heard {} for {} seconds: it is out of reach or asleep",
+            guest.mac,
+            silent.as_secs()
+        )));
+    }
     let instead_of = match place(&seen, guest) {
         Place::Free => None,
         Place::Of(other) => {
@@ -93,15 +101,17 @@ fn inside(
 }
 
 /// Where the device is: where its browser says, if the router has seen it there, else where the
-/// router heard of it last. One that got another address of the router's own is known by that.
-fn address(hosts: &[HotspotHost], guest: &HotspotGuest) -> Option<Ipv4Addr> {
+/// router heard of it last. One that got another address of the router's own is known by that. And
+/// how long it has said nothing.
+fn address(hosts: &[HotspotHost], guest: &HotspotGuest) -> Option<(Ipv4Addr, Duration)> {
     let single = |prefix: Option<Prefix>| prefix.and_then(Prefix::single_ipv4);
     let host =
         hosts.iter().filter(|host| is_device(host.mac_address, guest.mac)).min_by_key(|host| {
             let here = single(host.address).map(IpAddr::V4);
             (here.is_none() || here != guest.address, host.idle_time.unwrap_or_default())
         })?;
-    single(host.to_address).or_else(|| single(host.address))
+    let address = single(host.to_address).or_else(|| single(host.address))?;
+    Some((address, host.idle_time.unwrap_or_default()))
 }
 
 /// Whether there is a place for a device.
