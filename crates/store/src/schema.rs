@@ -42,6 +42,11 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "room to write",
         text: include_str!("../migrations/0009_room_to_write.sql"),
     },
+    Migration {
+        number: 10,
+        name: "room for all",
+        text: include_str!("../migrations/0010_room_for_all.sql"),
+    },
 ];
 
 /// Every statement of the program.
