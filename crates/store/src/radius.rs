@@ -315,7 +315,7 @@ const GO_ON: crate::Bulk = bulk!(
                WHERE radius_sessions.id = n.id AND radius_sessions.version = n.version - 1",
 );
 // Most reports: nothing but counts grew. Half of the columns, and none of them as long as the others.
-const COUNT: crate::Bulk = bulk!(
+const GROW: crate::Bulk = bulk!(
     sqlite: "UPDATE radius_sessions SET started_at = $1, updated_at = $2, uptime = $3, \
              input = $4, output = $5, version = $6 WHERE id = $7 AND version = $6 - 1",
     postgres: "UPDATE radius_sessions SET started_at = n.started_at, updated_at = n.updated_at, \
@@ -471,7 +471,7 @@ pub(crate) const STATEMENTS: &[Sql] = &[
 ];
 
 /// Bulk statements, for the same tests.
-pub(crate) const BULKS: &[crate::Bulk] = &[SAVE, GO_ON, COUNT, ADD_USAGE, ADD_DAYS];
+pub(crate) const BULKS: &[crate::Bulk] = &[SAVE, GO_ON, GROW, ADD_USAGE, ADD_DAYS];
 
 /// The sessions with these keys.
 pub async fn by_keys(tx: &mut Tx<'_>, keys: &[&[u8]]) -> Result<Vec<RadiusSession>, Error> {
@@ -598,10 +598,10 @@ impl ToArgs for GoingOn<'_> {
     }
 }
 
-/// The same for one of which nothing but counts grew.
-struct Counted<'s>(&'s RadiusSession);
+/// One of which nothing but counts grew.
+struct Grown<'s>(&'s RadiusSession);
 
-impl ToArgs for Counted<'_> {
+impl ToArgs for Grown<'_> {
     fn to_args(&self) -> Vec<Arg<'_>> {
         let s = self.0;
         vec![
@@ -646,14 +646,14 @@ pub async fn go_on(tx: &mut Tx<'_>, sessions: &mut [RadiusSession]) -> Result<()
     note_written(written, sessions)
 }
 
-/// The same for sessions of which nothing but the counts grew: when they began and were last heard
-/// of, and what they used. What the grant was told of it is not written.
+/// Writes sessions that go on, as [`go_on`], and of which nothing but the counts grew: when they began
+/// and were last heard of, and what they used. What the grant was told of it is not written.
 ///
 /// # Errors
 /// [`Error::Retry`] if one is not as it was when it was read.
-pub async fn count(tx: &mut Tx<'_>, sessions: &mut [RadiusSession]) -> Result<(), Error> {
-    let rows: Vec<_> = sessions.iter().map(Counted).collect();
-    let written = tx.bulk(COUNT, &rows).await?;
+pub async fn grow(tx: &mut Tx<'_>, sessions: &mut [RadiusSession]) -> Result<(), Error> {
+    let rows: Vec<_> = sessions.iter().map(Grown).collect();
+    let written = tx.bulk(GROW, &rows).await?;
     note_written(written, sessions)
 }
 

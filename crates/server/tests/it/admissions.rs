@@ -66,6 +66,13 @@ async fn state(t: &Harness, router: RouterId, phone: Phone) -> AdmissionState {
     admission(&t.app, t.tenant, router, device(phone), t.now()).await.unwrap()
 }
 
+async fn said_while_wanted(t: &Harness, router: RouterId, phone: Phone) -> String {
+    match state(t, router, phone).await {
+        AdmissionState::Connecting { last_error: Some(said), .. } => said,
+        other => panic!("it is still wanted: {other:?}"),
+    }
+}
+
 fn is_connected(state: &AdmissionState) -> bool {
     matches!(state, AdmissionState::Connected { .. })
 }
@@ -116,10 +123,7 @@ async fn a_sleeping_phone_is_let_in_when_it_wakes(engine: Engine) {
     let (grant, _) = t.voucher("Hour", None).await;
     want(&t, here, grant, mac(1)).await;
     t.advance(Span::minutes(3)).await;
-    let AdmissionState::Connecting { last_error: Some(said), .. } = state(&t, here, mac(1)).await
-    else {
-        panic!("it is still wanted");
-    };
+    let said = said_while_wanted(&t, here, mac(1)).await;
     assert!(said.contains("has not seen"), "{said}");
     router.join(mac(1));
     t.advance(Span::seconds(2)).await;
@@ -140,10 +144,7 @@ async fn who_left_before_his_money_came_loses_none_of_his_time(engine: Engine) {
     let (grant, _) = t.voucher("Hour", None).await;
     want(&t, here, grant, mac(1)).await;
     t.pump().await;
-    let AdmissionState::Connecting { last_error: Some(said), .. } = state(&t, here, mac(1)).await
-    else {
-        panic!("it is still wanted");
-    };
+    let said = said_while_wanted(&t, here, mac(1)).await;
     assert!(said.contains("has not heard"), "{said}");
     t.advance(Span::minutes(1)).await;
     assert!(matches!(t.grant(grant).await.grant.state, State::Unused { .. }));

@@ -330,17 +330,17 @@ impl Batch {
             let told = Counts::of(session);
             used.count(session, &told);
         }
-        let (mut same, mut counted): (Vec<_>, Vec<_>) = same.into_iter().partition(|session| {
+        let (mut same, mut grown): (Vec<_>, Vec<_>) = same.into_iter().partition(|session| {
             let is_told = session.grant.is_some_and(|grant| told.contains(&grant));
             is_told || renamed.contains(&session.id)
         });
         lango_store::radius::add_usage(tx, &used.by_hour()).await?;
-        lango_store::radius::count(tx, &mut counted).await?;
+        lango_store::radius::grow(tx, &mut grown).await?;
         lango_store::radius::go_on(tx, &mut same).await?;
         lango_store::radius::save(tx, &mut other).await?;
-        counted.append(&mut same);
-        counted.append(&mut other);
-        Ok(counted)
+        grown.append(&mut same);
+        grown.append(&mut other);
+        Ok(grown)
     }
 }
 
